@@ -79,8 +79,7 @@ fn write_strategy_files(root: &Path, out: &Path) -> io::Result<()> {
     let mut rows = String::new();
     for (key, ..) in registry::STRATEGIES {
         let source = format!("src/shop/inventory/strategies/{}.rs", key.replace('-', "_"));
-        let snapshot = format!("tests/inventory/snapshots/{key}.snap");
-        let on_mysql = format!("tests/inventory/snapshots/mysql/{key}.snap");
+        let statements = format!("tests/inventory/snapshots/{key}.sql");
         let text_of = |file: &str| {
             let path = root.join(file);
             println!("cargo:rerun-if-changed={}", path.display());
@@ -91,16 +90,15 @@ fn write_strategy_files(root: &Path, out: &Path) -> io::Result<()> {
             }
         };
         rows.push_str(&format!(
-            "    {key:?} => ({source:?}, {}, {}, {}),\n",
+            "    {key:?} => ({source:?}, {}, {}),\n",
             text_of(&source),
-            text_of(&snapshot),
-            text_of(&on_mysql)
+            text_of(&statements)
         ));
     }
     let source = format!(
-        "/// Path and text of a strategy's source, and its recorded statements on each engine.\n\
-         fn files_of(key: &str) -> (&'static str, &'static str, &'static str, &'static str) {{\n\
-         match key {{\n{rows}    _ => (\"\", \"\", \"\", \"\"),\n}}\n}}\n"
+        "/// Path and text of a strategy's source, and its recorded statements.\n\
+         fn files_of(key: &str) -> (&'static str, &'static str, &'static str) {{\n\
+         match key {{\n{rows}    _ => (\"\", \"\", \"\"),\n}}\n}}\n"
     );
     fs::write(out.join("strategy_files.rs"), source)
 }

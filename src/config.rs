@@ -215,7 +215,7 @@ pub struct ShopTerms {
     pub hold_ttl_s: u32,
 
     /// Locking strategy of the shop; it must be able to reserve stock.
-    #[arg(long = "shop-strategy", env = "SHOP_STRATEGY", default_value = "row-lock", value_parser = strategy_with_holds)]
+    #[arg(long = "shop-strategy", env = "SHOP_STRATEGY", default_value_t = StrategyKey::DEFAULT, value_parser = strategy_with_holds)]
     pub strategy: StrategyKey,
 
     /// What to do with a payment that arrives after its hold has expired and the stock is sold out.
@@ -253,7 +253,7 @@ impl Default for ShopTerms {
     fn default() -> Self {
         Self {
             hold_ttl_s: Self::HOLD_TTL_S,
-            strategy: StrategyKey::RowLock,
+            strategy: StrategyKey::DEFAULT,
             paid_without_stock: PaidWithoutStock::Refund,
             time_zone: TimeZone::UTC,
             hold_limits: HoldLimits::default(),

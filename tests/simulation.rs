@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use doorbuster::{
     model::{RunSnapshot, SimulationPlan, StrategyKey, Verdict},
-    simulation::Engine,
+    simulation::{Engine, StartedRun},
 };
 
 use crate::support::{TestShop, administrator, provider::OnDemand, within};
@@ -37,12 +37,15 @@ fn engine(shop: &TestShop) -> Engine {
         .with_gateway(std::sync::Arc::new(OnDemand::on(shop.database.url())))
 }
 
+/// Starts a run for the administrator.
+async fn start_run(engine: &Engine, plan: SimulationPlan) -> StartedRun {
+    let started = engine.start(&administrator(), plan).await;
+    started.expect("the run starts")
+}
+
 async fn run(shop: &TestShop, plan: SimulationPlan) -> RunSnapshot {
     let engine = engine(shop);
-    let started = engine
-        .start(&administrator(), plan)
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, plan).await;
     within(
         RUN_MAX,
         "the run's end",

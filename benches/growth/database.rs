@@ -18,7 +18,7 @@ use doorbuster::{
 use sea_orm::{ConnectOptions, ConnectionTrait, Database as Connector, DatabaseConnection};
 use url::Url;
 
-use crate::{Failure, history, options::Options};
+use crate::Failure;
 
 const OLD: &str = "doorbuster_growth_old";
 const TEMPLATE: &str = "doorbuster_growth_template";
@@ -95,15 +95,11 @@ impl Postgres {
         Ok(fresh)
     }
 
-    /// Returns the old database with at least as many orders as the options ask for, without
-    /// expired keys, audited and vacuumed.
-    pub async fn old(&self, options: &Options) -> Result<Database, Failure> {
-        let old = self.database(OLD);
-        old.prepare().await?;
-        history::make(&old, options.orders).await?;
-        old.delete_expired_keys().await?;
-        self.settle(&old).await?;
-        Ok(old)
+    /// Returns the database that is kept between runs, with the orders that it has.
+    pub async fn kept(&self) -> Result<Database, Failure> {
+        let kept = self.database(OLD);
+        kept.prepare().await?;
+        Ok(kept)
     }
 
     /// Brings the audits up to date, vacuums, and runs a checkpoint, so that none of it runs during
@@ -205,7 +201,7 @@ impl Database {
 
     /// Deletes the keys that have expired since an earlier run of the benchmark: otherwise a server
     /// would delete them during a measurement.
-    async fn delete_expired_keys(&self) -> Result<(), Failure> {
+    pub async fn delete_expired_keys(&self) -> Result<(), Failure> {
         let db = Db::connect(&self.url, PoolSettings::COMMAND).await?;
         let deleted = retention::delete(&db, &OLD_KEYS, DELETION_MAX).await;
         db.close().await;

@@ -19,7 +19,8 @@ use tokio::task::JoinSet;
 use crate::{
     Failure,
     buyers::{self, per_second},
-    database::{Database, connect_once},
+    database::{Database, Postgres, connect_once},
+    options::Options,
 };
 
 /// The fastest strategy.
@@ -31,8 +32,20 @@ const ORDERS_AT_ONCE: u64 = 250_000;
 /// The first products of the catalogue. Some are not for sale to unknown callers.
 const PRODUCTS: std::ops::RangeInclusive<i64> = 1..=20;
 
+impl Postgres {
+    /// Returns the old database with at least as many orders as the options ask for, without
+    /// expired keys, audited and vacuumed.
+    pub async fn old(&self, options: &Options) -> Result<Database, Failure> {
+        let old = self.kept().await?;
+        make(&old, options.orders).await?;
+        old.delete_expired_keys().await?;
+        self.settle(&old).await?;
+        Ok(old)
+    }
+}
+
 /// Adds orders until the database has as many as `wanted`.
-pub async fn make(database: &Database, wanted: u64) -> Result<(), Failure> {
+async fn make(database: &Database, wanted: u64) -> Result<(), Failure> {
     let mut existing = count(database).await?;
     if existing >= wanted {
         return Ok(());

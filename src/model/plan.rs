@@ -146,7 +146,7 @@ impl SimulationPlan {
     /// The default plan of the form: 33 buyers and 20 units.
     pub fn preset() -> Self {
         Self {
-            strategies: vec![StrategyKey::RowLock],
+            strategies: vec![StrategyKey::DEFAULT],
             lanes_together: false,
             buyers: 33,
             stock: 20,

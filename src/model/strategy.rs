@@ -127,6 +127,9 @@ impl StockLayout {
 }
 
 impl StrategyKey {
+    /// The strategy of the shop, of a plan and of a lane for which no other one is chosen.
+    pub const DEFAULT: Self = Self::RowLock;
+
     /// The key, as commands and requests spell it.
     pub const fn as_str(self) -> &'static str {
         self.row().key

@@ -222,6 +222,17 @@ pub struct NewStatus {
     pub due_cents: i64,
 }
 
+impl NewStatus {
+    /// Returns the status of a cancelled order, for which the shop keeps no money.
+    pub const fn cancelled(reason: CancelReason) -> Self {
+        Self {
+            status: OrderStatus::Cancelled,
+            reason: Some(reason),
+            due_cents: 0,
+        }
+    }
+}
+
 /// Changes the status of an order. The caller has locked it.
 pub async fn set_status(work: &Work, order_id: i64, new: NewStatus) -> Result<(), DbErr> {
     let reason = new.reason.map(CancelReason::as_str);

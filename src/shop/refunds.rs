@@ -243,7 +243,7 @@ async fn cancel(work: &Work, shop: &Shop, locked: &LockedOrder) -> Result<(), Ab
     orders::set_status(
         work,
         locked.order.id,
-        settlement::cancelled(CancelReason::Shop),
+        NewStatus::cancelled(CancelReason::Shop),
     )
     .await?;
     match &locked.captured {

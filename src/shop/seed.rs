@@ -9,11 +9,11 @@ use serde::Deserialize;
 use crate::{
     db::{
         Db, dialect,
-        entity::{product, stock},
+        entity::product,
         txn::{self, Abort, Policy, TxnError, Work},
     },
     model::{Currency, product::check_name},
-    shop::ledger::{self, Movement, MovementKind},
+    shop::inventory::layout,
 };
 
 /// Products in the order of their ids. The documentation and the tests buy the first one.
@@ -53,23 +53,15 @@ async fn fill(work: &Work) -> Result<usize, Abort> {
     let count = catalogue.len();
     let ids = 1..;
     let numbered: Vec<(i64, SeedProduct)> = ids.zip(catalogue).collect();
-    let movements: Vec<Movement> = numbered
+    let stocks: Vec<(i64, i64)> = numbered
         .iter()
-        .filter(|(_, seed)| seed.stock > 0)
-        .map(|(id, seed)| Movement::of(*id, MovementKind::Receive, seed.stock))
-        .collect();
-    let stocks: Vec<_> = numbered
-        .iter()
-        .map(|(id, seed)| stock_row(*id, seed.stock))
+        .map(|(id, seed)| (*id, seed.stock))
         .collect();
     let products = numbered.into_iter().map(|(id, seed)| product_row(id, seed));
     product::Entity::insert_many(products)
         .exec_without_returning(work.connection())
         .await?;
-    stock::Entity::insert_many(stocks)
-        .exec_without_returning(work.connection())
-        .await?;
-    ledger::append(work, &movements).await?;
+    layout::insert_rows(work, &stocks).await?;
     dialect::advance_ids(work.connection(), "product").await?;
     Ok(count)
 }
@@ -89,21 +81,6 @@ fn product_row(id: i64, seed: SeedProduct) -> product::ActiveModel {
         sale_ends_at: NotSet,
         lane_id: NotSet,
         compare_at_cents: NotSet,
-    }
-}
-
-/// Returns the stock row of a product before its first sale.
-pub(crate) fn stock_row(product_id: i64, units: i64) -> stock::ActiveModel {
-    stock::ActiveModel {
-        product_id: Set(product_id),
-        total: Set(units),
-        available: Set(units),
-        reserved: Set(0),
-        sold: Set(0),
-        version: Set(0),
-        unguarded: Set(false),
-        layout: NotSet,
-        fence: NotSet,
     }
 }
 

@@ -166,7 +166,7 @@ async fn confirm_or_compensate(
         }
         PaidWithoutStock::Refund => {
             discounts::release_use(work, order.id).await?;
-            orders::set_status(work, order.id, cancelled(CancelReason::NoStock)).await?;
+            orders::set_status(work, order.id, NewStatus::cancelled(CancelReason::NoStock)).await?;
             plan_refund(work, payment, payment.amount_cents, RefundReason::NoStock).await
         }
     }
@@ -177,15 +177,6 @@ fn paid(order: &customer_order::Model) -> NewStatus {
         status: OrderStatus::Paid,
         reason: None,
         due_cents: order.total_cents,
-    }
-}
-
-/// Returns the status of a cancelled order, for which the shop keeps no money.
-pub fn cancelled(reason: CancelReason) -> NewStatus {
-    NewStatus {
-        status: OrderStatus::Cancelled,
-        reason: Some(reason),
-        due_cents: 0,
     }
 }
 

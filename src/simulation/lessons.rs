@@ -7,6 +7,7 @@
 //! and time passes by changing timestamps in the database.
 
 mod context;
+mod count;
 mod coupon_twice;
 mod hold_timer;
 mod memory_first;
@@ -54,10 +55,4 @@ async fn play_on(context: &LessonContext, lesson: LessonKey) -> Result<LessonRes
         LessonKey::MemoryFirst => memory_first::play(context).await,
         LessonKey::CouponTwice => coupon_twice::play(context).await,
     }
-}
-
-/// `1 order`, `2 orders`.
-fn count_of(number: i64, one: &str) -> String {
-    let s = if number == 1 { "" } else { "s" };
-    format!("{number} {one}{s}")
 }

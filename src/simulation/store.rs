@@ -3,6 +3,7 @@
 mod buyers;
 mod cut_off;
 mod exhibits;
+mod json;
 mod lessons;
 mod listing;
 mod locks;
@@ -42,9 +43,10 @@ pub use stepping::{SteppedLanes, expire_holds, open_stepped, postpone_deadlines}
 pub use stock_snapshot::{StockSnapshot, close_keys, read_stock_snapshot, remaining};
 pub use unreadable::{ListedRun, UnreadableRun};
 
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use uuid::Uuid;
 
+use self::json::to_json;
 use super::run_secret::RunSecret;
 use crate::{
     db::{
@@ -166,12 +168,4 @@ pub async fn set_command(
         })
     })
     .await
-}
-
-fn to_json<T: serde::Serialize>(value: &T) -> Result<String, DbErr> {
-    serde_json::to_string(value).map_err(|error| DbErr::Json(error.to_string()))
-}
-
-fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, DbErr> {
-    serde_json::from_str(text).map_err(|error| DbErr::Json(error.to_string()))
 }

@@ -2,25 +2,17 @@
 //! for, and when it ended.
 
 mod layout;
+mod outcome_mark;
+mod pattern;
 
 use leptos::prelude::*;
 
-use self::layout::WaterfallLayout;
+use self::{
+    layout::WaterfallLayout,
+    outcome_mark::outcome_mark,
+    pattern::{fill_url, pattern},
+};
 use crate::model::waterfall::{AttemptOutcome, Part, Precision, Row, Waterfall};
-
-/// Returns the id and the texture of the pattern that fills a part.
-const fn pattern(part: Part) -> (&'static str, &'static str) {
-    match part {
-        Part::PoolWait => ("fall-pool", "M1.5 0V6M4.5 0V6"),
-        Part::LockWait => ("fall-lock", "M-1.5 1.5L1.5-1.5M0 6L6 0M4.5 7.5L7.5 4.5"),
-        Part::Execute => ("fall-execute", ""),
-        Part::Commit => ("fall-commit", "M0 1.5H6M0 4.5H6"),
-    }
-}
-
-fn fill_url(part: Part) -> String {
-    format!("url(#{})", pattern(part).0)
-}
 
 /// Defines the patterns. A page includes them once; all its waterfalls share them.
 #[component]
@@ -193,19 +185,4 @@ fn unattributed_ms(row: &Row) -> String {
         Precision::Whole => "–".to_owned(),
         _ => format!("{:.1}", row.unattributed_ms()),
     }
-}
-
-/// Draws the outcome of an attempt: a circle, a triangle or a cross, or an open circle while it
-/// runs.
-fn outcome_mark(outcome: AttemptOutcome, x: f64, y: f64) -> impl IntoView {
-    let (class, outline) = match outcome {
-        AttemptOutcome::Bought => (
-            "mark mark--sold",
-            "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
-        ),
-        AttemptOutcome::Rejected => ("mark mark--rejected", "M0-5l5 9h-10z"),
-        AttemptOutcome::Failed | AttemptOutcome::Abandoned => ("fall__cross", "M-4-4L4 4M-4 4L4-4"),
-        AttemptOutcome::Open => ("fall__open", "M-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z"),
-    };
-    view! { <path class=class transform=format!("translate({x:.1} {y:.1})") d=outline></path> }
 }

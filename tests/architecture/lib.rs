@@ -15,6 +15,10 @@ mod circles;
 #[cfg(test)]
 mod decisions;
 #[cfg(test)]
+mod drivers;
+#[cfg(test)]
+mod file_names;
+#[cfg(test)]
 mod forms;
 #[cfg(test)]
 mod imports;
@@ -26,5 +30,7 @@ mod sql;
 mod strategies;
 #[cfg(test)]
 mod styles;
+#[cfg(test)]
+mod tables;
 #[cfg(test)]
 mod words;

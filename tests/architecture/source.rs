@@ -1,6 +1,11 @@
 //! Rust sources for the checks, with comments and strings distinguished from code.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
+
+use regex::Regex;
 
 /// One file below `src/`.
 pub struct Source {
@@ -24,6 +29,30 @@ impl Source {
             "lib" => Vec::new(),
             _ => path.split('/').collect(),
         }
+    }
+
+    /// The same file without its unit tests. Line numbers do not change.
+    pub fn without_tests(&self) -> Self {
+        let mut text = String::with_capacity(self.text.len());
+        let mut rest = self.text.as_str();
+        while let Some(found) = INLINE_TESTS.find(rest) {
+            text.push_str(&rest[..found.start()]);
+            let tests = &rest[found.start()..];
+            // rustfmt puts the brace that closes a module at the start of its line.
+            let end = tests.find("\n}\n").map_or(tests.len(), |at| at + 2);
+            text.extend(tests[..end].matches('\n'));
+            rest = &tests[end..];
+        }
+        Self::new(&self.path, &(text + rest))
+    }
+
+    /// The files that belong to the unit tests of this one: `#[cfg(test)] mod tests;`.
+    fn test_files(&self) -> Vec<String> {
+        let folder = self.path.trim_end_matches(".rs");
+        let names = TEST_FILES.captures_iter(&self.text);
+        names
+            .map(|found| format!("{folder}/{}.rs", &found[1]))
+            .collect()
     }
 
     /// The text with comments replaced by spaces, and strings too unless they are kept. Line
@@ -53,6 +82,12 @@ impl Source {
         found
     }
 }
+
+static INLINE_TESTS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?m)^#\[cfg\(test\)\]\n(?:pub )?(?:mod|impl) \w+ \{$").expect("a pattern")
+});
+static TEST_FILES: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?m)^#\[cfg\(test\)\]\n(?:pub )?mod (\w+);").expect("a pattern"));
 
 /// A file that people read: code, style, script or document.
 pub struct Text {
@@ -99,9 +134,11 @@ pub fn texts() -> Vec<Text> {
     for folder in FOLDERS {
         let is_text = |path: &Path| {
             let extension = path.extension().unwrap_or_default();
-            ["rs", "md", "ts", "js", "css", "toml", "snap", "sh", "sql"]
-                .iter()
-                .any(|kind| extension == *kind)
+            [
+                "rs", "md", "ts", "js", "css", "toml", "snap", "sh", "sql", "lua",
+            ]
+            .iter()
+            .any(|kind| extension == *kind)
         };
         collect(&root.join(folder), &mut paths, &is_text);
     }
@@ -115,6 +152,12 @@ pub fn texts() -> Vec<Text> {
             Text::new(&relative.display().to_string(), &text)
         })
         .collect()
+}
+
+/// True if `source` is the file of `module`, given as its path without the extension, or below it.
+pub fn is_in_module(source: &Source, module: &str) -> bool {
+    let rest = source.path.strip_prefix(module);
+    rest.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -147,6 +190,30 @@ pub fn all() -> Vec<Source> {
             text: std::fs::read_to_string(file).expect("a source can be read"),
         })
         .collect()
+}
+
+/// Every source of the package without its unit tests, which may set up what they like.
+pub fn production() -> Vec<Source> {
+    let sources = all();
+    let tests: Vec<String> = sources.iter().flat_map(Source::test_files).collect();
+    let is_production = |source: &&Source| !tests.contains(&source.path);
+    let production = sources.iter().filter(is_production);
+    production.map(Source::without_tests).collect()
+}
+
+/// The sources of another crate, whose root is in `folder`. Their paths begin with `src`, too.
+pub fn of_crate(folder: &str) -> Vec<Source> {
+    let prefix = format!("{folder}/");
+    let sources = texts().into_iter().filter_map(|text| {
+        let path = text.path.strip_prefix(&prefix)?;
+        path.ends_with(".rs").then(|| {
+            let path = format!("src/{}", path.replace("main.rs", "lib.rs"));
+            Source::new(&path, &text.text)
+        })
+    });
+    let sources: Vec<_> = sources.collect();
+    assert!(!sources.is_empty(), "{folder} has no sources");
+    sources
 }
 
 /// Folders with files of others, or with what a build makes.
@@ -271,6 +338,22 @@ fn character(rest: &str) -> usize {
         },
         None => 0,
     }
+}
+
+#[test]
+fn unit_tests_are_left_out() {
+    let source = Source::new(
+        "src/a/b.rs",
+        "mod c;\n#[cfg(test)]\nmod d;\n\n#[cfg(test)]\nmod tests {\n    fn e() {\n    }\n}\n\nfn f() {}\n",
+    );
+    let code = source.without_tests();
+    assert!(!code.text.contains("fn e"), "{}", code.text);
+    let f = code.text.lines().position(|line| line == "fn f() {}");
+    assert_eq!(f, Some(10));
+    assert_eq!(source.test_files(), ["src/a/b/d.rs"]);
+    let paths: Vec<_> = production().into_iter().map(|source| source.path).collect();
+    assert!(paths.contains(&"src/model/strategy.rs".to_owned()));
+    assert!(!paths.contains(&"src/model/strategy/line_differences.rs".to_owned()));
 }
 
 #[test]

@@ -7,7 +7,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::{placement::TEXTS_ONLY, source::Source};
+use crate::{
+    placement::TEXTS_ONLY,
+    source::{Source, is_in_module},
+};
 
 const INTERVAL: &str = "INTERVAL";
 const FILTER: &str = "FILTER (…)";
@@ -26,6 +29,8 @@ const MATERIALIZED: &str = "MATERIALIZED";
 const DISTINCT: &str = "IS DISTINCT FROM or DISTINCT (…)";
 const ARRAY: &str = "an array or JSON function";
 const CLOCK: &str = "clock_timestamp";
+const POSTGRES: &str = "another word of PostgreSQL";
+const MYSQL: &str = "a word of MySQL";
 
 /// The name of each word, and the pattern that finds it in a string.
 const WORDS: &[(&str, &str)] = &[
@@ -58,6 +63,14 @@ const WORDS: &[(&str, &str)] = &[
         r"(?i)\b(?:string_agg|string_to_array|array_\w+|jsonb?_\w+|to_jsonb?)\s*\(",
     ),
     (CLOCK, r"(?i)\bclock_timestamp\b"),
+    (
+        POSTGRES,
+        r"\bILIKE\b|(?i)\bdistinct\s+on\b|\b(?:nextval|setval|currval|bool_and|bool_or|cardinality|date_trunc|to_char|to_timestamp|make_interval|set_config|current_setting|gen_random_uuid|percentile_\w+|num_nulls)\s*\(|\bextract\s*\(\s*epoch\b|\bnulls\s+(?:first|last)\b|\b(?:un)?listen\s+[a-z_]+$|\bas\s*\(\s*(?:insert|update|delete)\b|\bdelete\s+from\s+\w+\s+(?:\w+\s+)?using\b",
+    ),
+    (
+        MYSQL,
+        r"(?i)\bon\s+duplicate\s+key\b|\binsert\s+ignore\b|\breplace\s+into\b|\bstraight_join\b|\b(?:force|use|ignore)\s+index\b|\bperformance_schema\b|\binformation_schema\s*\.\s*(?:innodb_\w+|processlist)|@@\w+|\b(?:ifnull|get_lock|release_lock|release_all_locks|is_free_lock|is_used_lock|connection_id|last_insert_id|timestampdiff|date_add|date_sub|json_table|utc_timestamp)\s*\(",
+    ),
 ];
 
 /// A module whose strings may contain such words.
@@ -72,23 +85,23 @@ struct Place {
 const PLACES: &[Place] = &[
     Place {
         module: "src/db/dialect",
-        words: Some(&[ANY, CAST, TYPE, SYSTEM, CLOCK]),
+        words: Some(&[ANY, CAST, TYPE, SYSTEM, CLOCK, POSTGRES, MYSQL]),
         reason: "it is what differs between the engines",
     },
     Place {
         module: "src/db/engine/mysql",
-        words: Some(&[INTERVAL, TYPE, CLOCK, LOCK_CLAUSE]),
+        words: Some(&[INTERVAL, TYPE, CLOCK, LOCK_CLAUSE, POSTGRES, MYSQL]),
         reason: "it puts the shop's SQL into the words of MySQL, its notices into a table, and \
                  probes rows for locks",
     },
     Place {
         module: "src/db/notices",
-        words: Some(&[SYSTEM]),
+        words: Some(&[SYSTEM, POSTGRES]),
         reason: "its connection listens, which SeaORM does not know",
     },
     Place {
         module: "src/db/server_load",
-        words: Some(&[SYSTEM, CLOCK]),
+        words: Some(&[SYSTEM, CLOCK, POSTGRES]),
         reason: "each engine shows its sessions in views of its own",
     },
     Place {
@@ -98,7 +111,7 @@ const PLACES: &[Place] = &[
     },
     Place {
         module: "src/db/sessions",
-        words: Some(&[ANY, CAST, SYSTEM, ARRAY, CLOCK]),
+        words: Some(&[ANY, CAST, SYSTEM, ARRAY, CLOCK, POSTGRES, MYSQL]),
         reason: "each engine shows its sessions and locks in views of its own",
     },
     Place {
@@ -112,6 +125,7 @@ const PLACES: &[Place] = &[
             MATERIALIZED,
             ARRAY,
             CLOCK,
+            POSTGRES,
         ]),
         reason: "each engine shows its sessions and locks in views of its own",
     },
@@ -132,6 +146,8 @@ const PLACES: &[Place] = &[
             LOCK_CLAUSE,
             MATERIALIZED,
             ARRAY,
+            POSTGRES,
+            MYSQL,
         ]),
         reason: "another program, which defines its own schema, and whose every write is one \
                  statement that changes several tables",
@@ -145,10 +161,7 @@ const PLACES: &[Place] = &[
 
 impl Place {
     fn contains(&self, source: &Source) -> bool {
-        source
-            .path
-            .strip_prefix(self.module)
-            .is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+        is_in_module(source, self.module)
     }
 
     fn allows(&self, word: &str) -> bool {
@@ -165,10 +178,8 @@ static PATTERNS: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
 
 /// The words in the strings of a source, without those of its unit tests, each with its line.
 fn words(source: &Source) -> Vec<(&'static str, usize)> {
-    let code = source.text.split("#[cfg(test)]\nmod tests {").next();
-    let code = Source::new(&source.path, code.unwrap_or_default());
     let mut found = Vec::new();
-    for (line, text) in code.strings() {
+    for (line, text) in source.without_tests().strings() {
         let matching = PATTERNS.iter().filter(|(_, regex)| regex.is_match(&text));
         found.extend(matching.map(|(word, _)| (*word, line)));
     }
@@ -269,6 +280,17 @@ fn each_word_is_found() {
         ("count(DISTINCT (a, b))", DISTINCT),
         ("string_agg(state, ',')", ARRAY),
         ("SELECT clock_timestamp()", CLOCK),
+        ("WHERE name ILIKE 'a'", POSTGRES),
+        ("SELECT nextval('order_id_seq')", POSTGRES),
+        ("ORDER BY ends_at NULLS FIRST", POSTGRES),
+        ("WITH gone AS (DELETE FROM t)", POSTGRES),
+        ("DELETE FROM t USING u", POSTGRES),
+        (
+            "INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE n = 2",
+            MYSQL,
+        ),
+        ("SELECT GET_LOCK('runs', 0)", MYSQL),
+        ("SELECT @@version", MYSQL),
     ] {
         let source = Source::new("src/shop/cart.rs", &format!("\n\nlet sql = \"{sql}\";"));
         assert_eq!(words(&source), [(expected, 3)], "{sql}");

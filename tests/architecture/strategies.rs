@@ -87,22 +87,32 @@ fn rows(registry: &str) -> Vec<Row> {
         .collect()
 }
 
+/// An engine as the recorded statements name it, and the command that runs a test on it.
+const POSTGRES: (&str, &str) = ("PostgreSQL", "./makew integration");
+const MYSQL: (&str, &str) = ("MySQL and MariaDB", "scripts/test-engines.sh mariadb");
+
 fn read(path: &str) -> Option<String> {
     fs::read_to_string(source::root().join(path)).ok()
 }
 
-/// What the recorded statements of a strategy lack.
-fn lacks_in_snapshot(snapshot: &str, decisive: &str) -> Option<String> {
-    let Some(text) = read(snapshot) else {
+/// What the recorded statements of a strategy lack on an engine, with the command that records
+/// them.
+fn lacks_in_snapshot(key: &str, decisive: &str, engine: (&str, &str)) -> Option<String> {
+    let snapshot = format!("tests/inventory/snapshots/{key}.sql");
+    let (engine, command) = engine;
+    let text = read(&snapshot).unwrap_or_default();
+    let mut parts = text.split("-- ");
+    let heading = format!("{engine}: a sale\n");
+    let Some(sale) = parts.find_map(|part| part.strip_prefix(heading.as_str())) else {
         return Some(format!(
-            "{snapshot}: its statements; run `INSTA_UPDATE=always ./makew integration \
-             inventory::statements` on this engine, which writes the file, and read it"
+            "{snapshot}: its statements on {engine}; run `INSTA_UPDATE=always {command} \
+             inventory::statements`, which writes them, and read them"
         ));
     };
-    let sale = text.split("-- a refusal").next().unwrap_or_default();
     let is_there = sale.replace(['"', '`'], "").contains(decisive);
-    (decisive.is_empty() || !is_there)
-        .then(|| format!("the decisive {decisive:?} is in no statement of a sale in {snapshot}"))
+    (decisive.is_empty() || !is_there).then(|| {
+        format!("the decisive {decisive:?} is in no statement of a sale on {engine} in {snapshot}")
+    })
 }
 
 /// Everything that `row` lacks, a line each.
@@ -114,12 +124,10 @@ fn lacks(row: &Row) -> Vec<String> {
         None => lacks.push(format!("{file}: the strategy's code")),
         Some(text) => lacks.extend(missing_sections(&Source::new(&file, &text))),
     }
-    let snapshot = format!("tests/inventory/snapshots/{key}.snap");
-    lacks.extend(lacks_in_snapshot(&snapshot, decisive));
+    lacks.extend(lacks_in_snapshot(key, decisive, POSTGRES));
     if row.runs_on_mysql {
-        let snapshot = format!("tests/inventory/snapshots/mysql/{key}.snap");
         let decisive = row.decisive_on_mysql.as_ref().unwrap_or(decisive);
-        lacks.extend(lacks_in_snapshot(&snapshot, decisive));
+        lacks.extend(lacks_in_snapshot(key, decisive, MYSQL));
     }
     for (name, value) in [
         ("colour", &row.colour),
@@ -151,6 +159,21 @@ fn every_strategy_is_complete() {
         })
         .collect();
     assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn every_record_of_statements_belongs_to_a_strategy() {
+    let rows = registry();
+    let folder = source::root().join("tests/inventory/snapshots");
+    for entry in fs::read_dir(folder).expect("the folder is readable") {
+        let file = entry.expect("a readable entry").file_name();
+        let key = file.to_string_lossy().replace(".sql", "");
+        assert!(
+            rows.iter().any(|row| row.key == key),
+            "tests/inventory/snapshots/{} belongs to no strategy",
+            file.display()
+        );
+    }
 }
 
 #[test]
@@ -197,7 +220,7 @@ fn what_a_strategy_lacks_is_found() {
     let registry = "strategies! {\n    /// `x`.\n    X {\n        key: \"x\",\n        colour: \"#000001\",\n        colour_dark: \"#000002\",\n    }\n    Y {\n        key: \"row-lock\",\n        colour: \"#000001\",\n        colour_dark: \"#000002\",\n        dash: \"1 2\",\n        decisive: \"FOR UPDATE\",\n    }\n}";
     let rows = rows(registry);
     assert_eq!(rows.len(), 2);
-    assert_eq!(lacks(&rows[0]).len(), 3, "code, snapshot and dash");
+    assert_eq!(lacks(&rows[0]).len(), 3, "code, statements and dash");
     assert_eq!(lacks(&rows[1]), [""; 0]);
     let broken = Row {
         decisive: "NEVER SENT".to_owned(),

@@ -566,17 +566,27 @@ async fn a_shop_without_a_provider_writes_no_order() {
     assert_eq!(shop.count("customer_order").await, 0);
 }
 
+/// Starts to pay for a cart, and cancels the order while the provider has not answered.
+async fn start_cancelled_payment(
+    shop: &TestShop,
+    scripted: &ScriptedProvider,
+    cart: Uuid,
+) -> crate::support::shop::PendingPayment {
+    let (here, request) = (shop.paid_through(scripted), shop.checkout(cart, ANN));
+    let started = shop.start_payment(here.clone(), scripted, request).await;
+    here.order_administration(&administrator())
+        .apply(&started.order_id, OrderAction::Cancel, None)
+        .await
+        .expect("it is cancelled");
+    started
+}
+
 #[tokio::test]
 async fn a_capture_after_the_order_was_cancelled_is_refunded() {
     let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
-    let (here, request) = (shop.paid_through(&scripted), shop.checkout(cart, ANN));
-    let started = shop.start_payment(here.clone(), &scripted, request).await;
-    here.order_administration(&administrator())
-        .apply(&started.order_id, OrderAction::Cancel, None)
-        .await
-        .expect("it is cancelled");
+    let started = start_cancelled_payment(&shop, &scripted, cart).await;
     assert_eq!(shop.level(&product).await, counters(5, 5, 0, 0));
     scripted.answer(started.charge, Ok(ChargeState::Captured));
     let id = started.order_id.clone();
@@ -598,13 +608,9 @@ async fn a_decline_after_the_order_was_cancelled_changes_no_order() {
     let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
-    let (here, request) = (shop.paid_through(&scripted), shop.checkout(cart, ANN));
-    let started = shop.start_payment(here.clone(), &scripted, request).await;
-    here.order_administration(&administrator())
-        .apply(&started.order_id, OrderAction::Cancel, None)
-        .await
-        .expect("it is cancelled");
-    here.payments()
+    let started = start_cancelled_payment(&shop, &scripted, cart).await;
+    shop.paid_through(&scripted)
+        .payments()
         .settle(started.charge, declined())
         .await
         .expect("it is settled");

@@ -1,8 +1,8 @@
-//! The exact statements that each strategy sends, as files in `snapshots/`, and in
-//! `snapshots/mysql/` those for MySQL and MariaDB. They show a reader how the strategies differ,
-//! and a reviewer when one changes.
+//! The exact statements that each strategy sends, as files in `snapshots/`: one for each strategy,
+//! with a section for each engine, of which a run of the tests compares or writes its own. They
+//! show a reader how the strategies differ, and a reviewer when one changes.
 
-use std::fmt::Write;
+use std::{fmt::Write, fs, iter, path::Path};
 
 use doorbuster::{
     db::{Db, PoolSettings, engine::Engine},
@@ -72,23 +72,80 @@ impl<'a> RecordedShop<'a> {
 async fn each_strategy_sends_the_statements_of_its_snapshot() {
     let shop = TestShop::new().await;
     let recorded = RecordedShop::in_front_of(&shop).await;
-    let folder = match shop.db().engine() {
-        Engine::Postgres => "snapshots",
-        Engine::MySql => "snapshots/mysql",
-    };
+    let engine = shop.db().engine();
+    let is_update = std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inventory/snapshots");
+    let mut differences = Vec::new();
     for strategy in strategies() {
         let product = shop.with_stock_for(strategy, 3).await;
         let sale = recorded.purchase(&product, strategy, 2).await;
         let refusal = recorded.purchase(&product, strategy, 5).await;
-        let text = format!("-- a sale\n{sale}\n-- a refusal\n{refusal}");
-        insta::with_settings!({
-            snapshot_path => folder,
-            prepend_module_to_snapshot => false,
-            omit_expression => true,
-            description => strategy.row().summary,
-        }, {
-            insta::assert_snapshot!(strategy.as_str(), text);
-        });
+        let name = engine.name();
+        let sent = format!("-- {name}: a sale\n{sale}\n-- {name}: a refusal\n{refusal}");
+        let path = folder.join(format!("{strategy}.sql"));
+        let file = fs::read_to_string(&path).unwrap_or_default();
+        let expected = with_section(&file, engine, &sent);
+        if is_update {
+            fs::write(&path, expected).expect("the file can be written");
+        } else if let Some(difference) = first_difference(&file, &expected) {
+            differences.push(format!("{}: {difference}", path.display()));
+        }
+    }
+    assert!(
+        differences.is_empty(),
+        "if this is intended, write the files with INSTA_UPDATE=always, and read them:\n{}",
+        differences.join("\n")
+    );
+}
+
+/// Returns the file of a strategy with `sent` as the section of `engine`.
+fn with_section(file: &str, engine: Engine, sent: &str) -> String {
+    let of_mysql = format!("-- {}: a sale\n", Engine::MySql.name());
+    let (postgres, mysql) = file.split_at(file.find(&of_mysql).unwrap_or(file.len()));
+    let sections = match engine {
+        Engine::Postgres => [sent, mysql],
+        Engine::MySql => [postgres, sent],
+    };
+    let sections = sections.map(str::trim_end).into_iter();
+    let present: Vec<&str> = sections.filter(|section| !section.is_empty()).collect();
+    present.join("\n\n") + "\n"
+}
+
+/// Names the first line that differs.
+fn first_difference(recorded: &str, sent: &str) -> Option<String> {
+    let length = recorded.lines().count().max(sent.lines().count());
+    let nothing = iter::repeat("(nothing)");
+    let recorded = recorded.lines().chain(nothing.clone());
+    let both = recorded.zip(sent.lines().chain(nothing));
+    (1..)
+        .zip(both.take(length))
+        .find(|(_, (recorded, sent))| recorded != sent)
+        .map(|(line, (recorded, sent))| {
+            format!("line {line}\n  recorded: {recorded}\n  sent:     {sent}")
+        })
+}
+
+#[test]
+fn a_changed_statement_is_found_and_leaves_the_other_engine_alone() {
+    let file = with_section("", Engine::MySql, "-- MySQL and MariaDB: a sale\nCOMMIT\n");
+    let both = with_section(&file, Engine::Postgres, "-- PostgreSQL: a sale\nBEGIN\n");
+    assert_eq!(
+        both,
+        "-- PostgreSQL: a sale\nBEGIN\n\n-- MySQL and MariaDB: a sale\nCOMMIT\n"
+    );
+    let again = with_section(
+        &both,
+        Engine::MySql,
+        "-- MySQL and MariaDB: a sale\nCOMMIT\n",
+    );
+    assert_eq!(first_difference(&both, &again), None);
+    for changed in ["-- PostgreSQL: a sale\nROLLBACK", "-- PostgreSQL: a sale"] {
+        let changed = with_section(&both, Engine::Postgres, changed);
+        let difference = first_difference(&both, &changed).expect("a difference");
+        assert!(
+            difference.starts_with("line 2\n  recorded: BEGIN"),
+            "{difference}"
+        );
     }
 }
 

@@ -13,9 +13,9 @@ use doorbuster::{
     simulation::schedule::Schedule,
 };
 
-use super::{RUN_MAX, engine, only, plan, verdict_of};
+use super::{RUN_MAX, engine, only, plan, start_run, verdict_of};
 use crate::support::{
-    TestShop, administrator, check_audit_clean,
+    TestShop, check_audit_clean,
     race::wait_until_blocked,
     sessions::{self, Session, is_of_a_run},
     within,
@@ -39,10 +39,7 @@ async fn latency_counts_from_the_intended_start() {
     let last = last.expect("open arrivals have a time");
     assert!(last < Duration::from_millis(50), "{last:?}");
     let engine = engine(&shop);
-    let started = engine
-        .start(&administrator(), plan)
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, plan).await;
     shop.by_hand.run(BLOCK).await;
     let running = tokio::spawn(async move { engine.finish(started, &[], |_| {}).await });
     let other = shop.database.by_hand().await;
@@ -99,10 +96,7 @@ async fn closed_arrivals_follow_their_ramp_and_think_time() {
     let paused = |place| -> Duration { (0..3).map(|round| schedule.pause(place, round)).sum() };
     let longest = (0..3).map(paused).max().expect("three buyers");
     let engine = engine(&shop);
-    let started = engine
-        .start(&administrator(), plan)
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, plan).await;
     let live = started.run.clone();
     let end = within(
         RUN_MAX,
@@ -167,10 +161,7 @@ async fn the_pool_has_the_planned_size() {
         pool_size: 3,
         ..plan(StrategyKey::RowLock, 12, 12)
     };
-    let started = engine
-        .start(&administrator(), plan)
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, plan).await;
     shop.by_hand.run(BLOCK).await;
     let running = tokio::spawn(async move { engine.finish(started, &[], |_| {}).await });
     let other = shop.database.by_hand().await;

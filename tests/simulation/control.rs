@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{RUN_MAX, engine, orders, plan};
+use super::{RUN_MAX, engine, orders, plan, start_run};
 use crate::support::{
     ScriptedProvider, TestShop, administrator, check_audit_clean,
     race::{StockLock, wait_until_blocked},
@@ -66,10 +66,7 @@ fn kinds(run: &RunSnapshot) -> Vec<RunEventKind> {
 async fn a_paused_run_starts_no_attempt() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
-    let started = engine
-        .start(&administrator(), plan(StrategyKey::RowLock, 12, 5))
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, plan(StrategyKey::RowLock, 12, 5)).await;
     let run = Arc::clone(&started.run);
     run.apply_command(RunCommand::Pause);
     let end = finish(&engine, started);
@@ -101,10 +98,7 @@ async fn a_paused_run_starts_no_attempt() {
 async fn a_run_is_aborted_with_its_verdict_when_its_server_is_stopped() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
-    let started = engine
-        .start(&administrator(), slow_trickle())
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, slow_trickle()).await;
     let (id, run) = (started.id(), Arc::clone(&started.run));
     let end = finish(&engine, started);
     wait_for(&run, "the first order", |run| run.served() > 0).await;
@@ -219,10 +213,7 @@ async fn an_aborted_checkout_run_gives_its_reservations_back() {
         journey: Journey::Checkout,
         ..plan(StrategyKey::RowLock, 8, 10)
     };
-    let started = engine
-        .start(&administrator(), plan)
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, plan).await;
     let run = Arc::clone(&started.run);
     let end = finish(&engine, started);
     let charges = scripted.charges(8).await;
@@ -252,10 +243,7 @@ async fn an_interruption_aborts_the_run() {
     let shop = TestShop::new().await;
     let interruption = CancellationToken::new();
     let engine = engine(&shop).interruptible(interruption.clone());
-    let started = engine
-        .start(&administrator(), slow_trickle())
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, slow_trickle()).await;
     let (id, run) = (started.id(), Arc::clone(&started.run));
     let end = finish(&engine, started);
     wait_for(&run, "the first answer", |run| run.served() > 0).await;
@@ -301,10 +289,7 @@ async fn a_stopped_run_leaves_out_lanes_that_have_not_started() {
 async fn a_command_reaches_the_run_from_any_server() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
-    let started = engine
-        .start(&administrator(), slow_trickle())
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, slow_trickle()).await;
     let (id, run) = (started.id(), Arc::clone(&started.run));
     let end = finish(&engine, started);
     for (command, state) in [

@@ -31,9 +31,9 @@ use doorbuster::{
 use tokio::net::TcpListener;
 use url::Url;
 
-use super::{RUN_MAX, engine, figures, only, orders, plan};
+use super::{RUN_MAX, engine, figures, only, orders, plan, start_run};
 use crate::{
-    support::{TestShop, administrator, check_audit_clean, within},
+    support::{TestShop, check_audit_clean, within},
     web::support::parts,
 };
 
@@ -55,10 +55,7 @@ async fn serve_shop(shop: &TestShop, purchase_rate_per_s: Option<u32>) -> Url {
 
 async fn verdict_at(shop: &TestShop, targets: &[Url], plan: SimulationPlan) -> Verdict {
     let engine = engine(shop);
-    let started = engine
-        .start(&administrator(), plan)
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, plan).await;
     let end = engine.finish(started, targets, |_| {});
     let end = within(RUN_MAX, "the run's end", end).await;
     only(end.expect("it ends with a verdict"))
@@ -87,10 +84,7 @@ async fn the_lock_view_shows_only_total_latencies_of_buyers_over_http() {
     let shop = TestShop::new().await;
     let targets = [serve_shop(&shop, None).await];
     let engine = engine(&shop);
-    let started = engine
-        .start(&administrator(), plan(StrategyKey::RowLock, 5, 3))
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, plan(StrategyKey::RowLock, 5, 3)).await;
     let live = started.run.clone();
     engine
         .finish(started, &targets, |_| {})

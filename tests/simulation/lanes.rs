@@ -9,7 +9,7 @@ use doorbuster::{
 };
 use uuid::Uuid;
 
-use super::{RUN_MAX, engine, figures, plan, run};
+use super::{RUN_MAX, engine, figures, plan, run, start_run};
 use crate::support::{
     TestShop, administrator, check_audit_clean, race::wait_until_blocked, within,
 };
@@ -104,10 +104,7 @@ async fn lanes_that_run_together_do_not_wait_for_each_other() {
         pool_size: 4,
         ..lanes(&TWO, 6, 3)
     };
-    let started = engine
-        .start(&administrator(), plan)
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, plan).await;
     let live = std::sync::Arc::clone(&started.run);
     block_first_lane(&shop).await;
     let running = tokio::spawn(async move { engine.finish(started, &[], |_| {}).await });
@@ -132,10 +129,7 @@ async fn lanes_that_run_together_do_not_wait_for_each_other() {
 async fn lanes_in_sequence_wait_for_each_other() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
-    let started = engine
-        .start(&administrator(), lanes(&TWO, 6, 3))
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, lanes(&TWO, 6, 3)).await;
     let live = std::sync::Arc::clone(&started.run);
     block_first_lane(&shop).await;
     let running = tokio::spawn(async move { engine.finish(started, &[], |_| {}).await });

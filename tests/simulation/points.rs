@@ -10,8 +10,8 @@ use doorbuster::{
 };
 use uuid::Uuid;
 
-use super::{RUN_MAX, engine, plan, run};
-use crate::support::{TestShop, administrator, within};
+use super::{RUN_MAX, engine, plan, run, start_run};
+use crate::support::{TestShop, within};
 
 /// Checks that the counts of a lane's last sample equal those of its verdict.
 fn check_adds_up(lane: &LaneSnapshot) -> (Sample, Verdict) {
@@ -49,10 +49,7 @@ async fn samples_add_up_to_the_verdict() {
         pool_size: 4,
         ..plan(StrategyKey::RowLock, BUYERS, 15)
     };
-    let started = engine
-        .start(&administrator(), plan)
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, plan).await;
     let live = std::sync::Arc::clone(&started.run);
     // The row stays locked until a sample shows all buyers waiting for it.
     shop.by_hand

@@ -7,10 +7,8 @@ use std::time::Duration;
 
 use doorbuster::model::{SimulationPlan, StrategyKey, plan::Quantities};
 
-use super::{engine, figures, only, plan};
-use crate::support::{
-    TestShop, administrator, check_audit_clean, seed, shop::units_of, strategies, within,
-};
+use super::{engine, figures, only, plan, start_run};
+use crate::support::{TestShop, check_audit_clean, seed, shop::units_of, strategies, within};
 
 /// The longest time that one crowd may take on a machine that is busy with other tests.
 const CROWD_MAX: Duration = Duration::from_secs(300);
@@ -46,10 +44,7 @@ async fn check_promises(shop: &TestShop, plan: SimulationPlan) {
     let (units, buyers) = (i64::from(plan.stock), u64::from(plan.buyers));
     let quantity = i64::from(plan.quantities.max().get());
     let rounds = u64::from(plan.rounds);
-    let started = engine
-        .start(&administrator(), plan)
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, plan).await;
     let run = engine.finish(started, &[], |_| {});
     let run = within(CROWD_MAX, "the run's end", run).await;
     let verdict = only(run.expect("the run ends with a verdict"));

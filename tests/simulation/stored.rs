@@ -15,7 +15,7 @@ use doorbuster::{
 };
 use uuid::Uuid;
 
-use super::{RUN_MAX, engine, orders, plan, run};
+use super::{RUN_MAX, engine, orders, plan, run, start_run};
 use crate::support::{
     TestShop, administrator, check_audit_clean,
     race::wait_until_blocked,
@@ -193,10 +193,7 @@ async fn a_run_is_stored_and_read_back() {
         seed: 7,
         ..plan(StrategyKey::RowLock, 4, 2)
     };
-    let started = engine
-        .start(&administrator(), plan.clone())
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, plan.clone()).await;
     let id = started.id();
     let running = store::find(shop.db(), id)
         .await
@@ -252,10 +249,7 @@ async fn a_run_is_stored_and_read_back() {
 async fn a_run_that_is_named_while_it_runs_keeps_its_name() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
-    let started = engine
-        .start(&administrator(), plan(StrategyKey::RowLock, 5, 3))
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, plan(StrategyKey::RowLock, 5, 3)).await;
     let (id, live) = (started.id(), Arc::clone(&started.run));
     assert_eq!(live.snapshot().name, "5 buyers, 3 units · row-lock");
     let label = RunLabel::parse("Team A", "third try").expect("it fits");
@@ -277,10 +271,7 @@ async fn a_run_that_is_named_while_it_runs_keeps_its_name() {
 async fn a_watcher_sees_the_end_of_a_run() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
-    let started = engine
-        .start(&administrator(), plan(StrategyKey::RowLock, 5, 3))
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, plan(StrategyKey::RowLock, 5, 3)).await;
     let watched = engine.runs().get(started.id()).expect("it can be watched");
     let mut changes = watched.subscribe();
     assert_eq!(watched.snapshot().state, RunState::Running);
@@ -299,10 +290,7 @@ async fn a_watcher_sees_the_end_of_a_run() {
 async fn a_run_of_a_stopped_server_is_marked_as_failed() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
-    let started = engine
-        .start(&administrator(), plan(StrategyKey::RowLock, 5, 3))
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, plan(StrategyKey::RowLock, 5, 3)).await;
     let id = started.id();
     // The server process of the run has ended.
     drop(started);
@@ -352,10 +340,7 @@ async fn a_run_that_was_cut_off_keeps_its_points_and_its_orders_are_counted() {
         race_window_ms: 100,
         ..plan(StrategyKey::Unguarded, 1_200, 1_000)
     };
-    let started = engine
-        .start(&administrator(), trickle)
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, trickle).await;
     let id = started.id();
     let running = {
         let engine = engine.clone();
@@ -464,10 +449,7 @@ async fn old_runs_are_deleted_with_their_orders() {
 async fn a_run_whose_product_disappears_fails() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
-    let started = engine
-        .start(&administrator(), plan(StrategyKey::RowLock, 3, 3))
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, plan(StrategyKey::RowLock, 3, 3)).await;
     let id = started.id();
     shop.by_hand
         .run("DELETE FROM stock_movement WHERE product_id IN (SELECT id FROM product WHERE lane_id IS NOT NULL); DELETE FROM product WHERE lane_id IS NOT NULL")
@@ -506,10 +488,7 @@ async fn no_run_starts_without_a_database() {
 async fn a_run_whose_task_panics_is_marked_as_failed() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
-    let started = engine
-        .start(&administrator(), plan(StrategyKey::RowLock, 3, 3))
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, plan(StrategyKey::RowLock, 3, 3)).await;
     let (id, live) = (started.id(), Arc::clone(&started.run));
     let progress = |served: u64| assert!(served == u64::MAX, "a fault after {served}");
     let end = within(
@@ -537,10 +516,7 @@ async fn a_run_whose_task_panics_is_marked_as_failed() {
 async fn a_dropped_run_is_no_longer_in_progress() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
-    let started = engine
-        .start(&administrator(), plan(StrategyKey::RowLock, 3, 3))
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, plan(StrategyKey::RowLock, 3, 3)).await;
     let (id, live) = (started.id(), Arc::clone(&started.run));
     assert!(engine.runs().get(id).is_some());
     drop(started);

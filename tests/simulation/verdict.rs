@@ -14,8 +14,8 @@ use doorbuster::{
     },
 };
 
-use super::{TWO_SAFE, engine, figures, only, plan, run, verdict_of};
-use crate::support::{TestShop, administrator, check_audit_clean, shop::units_of};
+use super::{TWO_SAFE, engine, figures, only, plan, run, start_run, verdict_of};
+use crate::support::{TestShop, check_audit_clean, shop::units_of};
 
 #[tokio::test]
 async fn safe_strategies_sell_exactly_the_stock() {
@@ -166,10 +166,7 @@ async fn purchases_of_shoppers_are_counted_separately() {
         product_id: Some(product.id),
         ..plan(StrategyKey::RowLock, 10, 0)
     };
-    let started = engine
-        .start(&administrator(), plan)
-        .await
-        .expect("the run starts");
+    let started = start_run(&engine, plan).await;
     shop.buy(&product)
         .quantity(15)
         .await

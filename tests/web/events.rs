@@ -97,6 +97,16 @@ impl Subscriber {
     }
 }
 
+/// Returns a subscriber of all events of a shop.
+async fn subscribed(shop: &TestShop) -> Subscriber {
+    let subscriber = Subscriber::default();
+    let address = subscriber.listen().await;
+    let administrator = administrator();
+    let outbox = shop.outbox_administration(&administrator);
+    outbox.subscribe(&address).await.expect("it is a URL");
+    subscriber
+}
+
 /// Sends events as a server does, until the guard is dropped.
 pub(super) fn send(shop: Shop) -> DropGuard {
     let stop = CancellationToken::new();
@@ -189,14 +199,10 @@ fn check_described(headers: &HeaderMap, body: &[u8]) {
 async fn each_message_is_as_the_document_describes_it() {
     let shop = TestShop::new().await;
     let product = shop.with_product(9).await;
-    let subscriber = Subscriber::default();
-    let address = subscriber.listen().await;
-    let administrator = administrator();
-    let outbox = shop.outbox_administration(&administrator);
-    outbox.subscribe(&address).await.expect("it is a URL");
+    let subscriber = subscribed(&shop).await;
     shop.buy(&product).await.expect("it is sold");
     let paid = shop.paid(&[(&product, 1)], "a@shop.test").await;
-    shop.order_administration(&administrator)
+    shop.order_administration(&administrator())
         .apply(&paid, OrderAction::Cancel, None)
         .await
         .expect("the order is cancelled");
@@ -233,11 +239,7 @@ async fn each_message_is_as_the_document_describes_it() {
 async fn a_payment_is_an_event() {
     let shop = TestShop::new().await;
     let product = shop.with_product(3).await;
-    let subscriber = Subscriber::default();
-    let address = subscriber.listen().await;
-    let administrator = administrator();
-    let outbox = shop.outbox_administration(&administrator);
-    outbox.subscribe(&address).await.expect("it is a URL");
+    let subscriber = subscribed(&shop).await;
     let paid = shop.paid(&[(&product, 1)], "a@shop.test").await;
     let sender = send(shop.handle());
     within(PATIENCE, "order.paid", async {
@@ -262,11 +264,7 @@ async fn a_payment_is_an_event() {
 async fn a_reservation_and_its_payment_are_levels_with_all_counters() {
     let shop = TestShop::new().await;
     let product = shop.with_product(3).await;
-    let subscriber = Subscriber::default();
-    let address = subscriber.listen().await;
-    let administrator = administrator();
-    let outbox = shop.outbox_administration(&administrator);
-    outbox.subscribe(&address).await.expect("it is a URL");
+    let subscriber = subscribed(&shop).await;
     shop.paid(&[(&product, 1)], "a@shop.test").await;
     let waiting = shop.count("outbox_event").await;
     let sender = send(shop.handle());

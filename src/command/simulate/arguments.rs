@@ -10,7 +10,7 @@ use url::Url;
 #[derive(Args)]
 pub struct Arguments {
     /// Strategies, comma-separated; each runs on its own lane. See --list.
-    #[arg(long, value_delimiter = ',', default_value = "row-lock")]
+    #[arg(long, value_delimiter = ',', default_values_t = [StrategyKey::DEFAULT])]
     strategy: Vec<StrategyKey>,
     /// Run the lanes at the same time instead of one after the other.
     #[arg(long)]

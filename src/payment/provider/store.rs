@@ -18,21 +18,13 @@ use sea_orm::sqlx;
 use time::OffsetDateTime;
 use tokio::{sync::OnceCell, time::timeout};
 
-use self::pool::Pool;
+use self::pool::{CALL_DEADLINE, Pool};
 pub use charges::{ChargeRow, NewCharge};
 pub use events::Delivery;
 pub use refunds::{NewRefund, RefundRow};
 pub use settling::MoneyMovement;
 
-const CONNECTIONS_MAX: u32 = 8;
-/// How long one statement may take, by the database server's clock.
-const STATEMENT_TIMEOUT: Duration = Duration::from_millis(2_500);
-/// From the call to its result, including the wait for a connection. It is shorter than the timeout
-/// of the provider's callers, so that they still receive the error.
-const CALL_DEADLINE: Duration = Duration::from_secs(3);
 const CLOSE_MAX: Duration = Duration::from_secs(1);
-/// A connection that is idle for this long is closed.
-const IDLE_MAX: Duration = Duration::from_secs(30);
 
 /// Why a database call of the provider failed.
 #[derive(Debug, thiserror::Error)]

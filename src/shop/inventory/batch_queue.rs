@@ -78,10 +78,11 @@ pub type BatchOutcome = Outcome<Vec<Result<Receipt, ShopError>>>;
 /// Writes a batch in one transaction.
 pub type WriteBatch = fn(Shop, Arc<[BatchOrder]>) -> BoxFuture<'static, BatchOutcome>;
 
-/// Queues an order and waits until the writer, which writes batches with `write`, answers, or until
-/// the shop's deadline.
+/// Queues an order of `strategy` and waits until the writer, which writes batches with `write`,
+/// answers, or until the shop's deadline.
 pub async fn enqueue_and_wait(
     shop: &Shop,
+    strategy: StrategyKey,
     request: PurchaseRequest,
     write: WriteBatch,
 ) -> Outcome<Receipt> {
@@ -97,7 +98,7 @@ pub async fn enqueue_and_wait(
     if let Err(refusal) = enqueue(shop, queued, write).await {
         return Outcome::refused(refusal);
     }
-    let name = StrategyKey::MicroBatch.as_str();
+    let name = strategy.as_str();
     match tokio::time::timeout(shop.deadline, answered).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => Outcome::failed(TxnError::Panicked { name }),

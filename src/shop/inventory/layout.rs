@@ -1,8 +1,8 @@
-//! Creates the stock of a new lane in the layout that its strategy needs.
+//! Creates the stock of a new product: in one row, or in the layout that a lane's strategy needs.
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ConnectionTrait, EntityTrait,
+    ConnectionTrait, DbErr, EntityTrait,
 };
 
 use crate::{
@@ -12,10 +12,7 @@ use crate::{
         txn::{Abort, Work},
     },
     model::{StockLayout, StrategyKey},
-    shop::{
-        ledger::{self, Movement, MovementKind},
-        seed,
-    },
+    shop::ledger::{self, Movement, MovementKind},
 };
 
 /// The number of rows over which `buckets` splits a stock.
@@ -40,7 +37,7 @@ pub async fn lay_out(
         available: Set(in_row),
         unguarded: Set(!strategy.is_safe()),
         layout: Set(layout.as_str().to_owned()),
-        ..seed::stock_row(product_id, units)
+        ..stock_row(product_id, units)
     };
     stock::Entity::insert(row)
         .exec_without_returning(work.connection())
@@ -50,11 +47,39 @@ pub async fn lay_out(
         StockLayout::Buckets => insert_bucket_rows(work, product_id, units).await?,
         StockLayout::Units => insert_unit_rows(work, product_id, units).await?,
     }
-    if units > 0 {
-        let received = Movement::of(product_id, MovementKind::Receive, units);
-        ledger::append(work, &[received]).await?;
+    Ok(append_received(work, &[(product_id, units)]).await?)
+}
+
+/// Inserts the stock rows of new products of the shop, given by their ids and units, and the
+/// movements that receive the units.
+pub async fn insert_rows(work: &Work, stocks: &[(i64, i64)]) -> Result<(), DbErr> {
+    let rows = stocks.iter().map(|(id, units)| stock_row(*id, *units));
+    stock::Entity::insert_many(rows)
+        .exec_without_returning(work.connection())
+        .await?;
+    append_received(work, stocks).await
+}
+
+/// Returns the stock row of a product before its first sale.
+fn stock_row(product_id: i64, units: i64) -> stock::ActiveModel {
+    stock::ActiveModel {
+        product_id: Set(product_id),
+        total: Set(units),
+        available: Set(units),
+        reserved: Set(0),
+        sold: Set(0),
+        version: Set(0),
+        unguarded: Set(false),
+        layout: NotSet,
+        fence: NotSet,
     }
-    Ok(())
+}
+
+/// Appends a movement for each product that has received units.
+async fn append_received(work: &Work, stocks: &[(i64, i64)]) -> Result<(), DbErr> {
+    let received = stocks.iter().filter(|(_, units)| *units > 0);
+    let received = received.map(|(id, units)| Movement::of(*id, MovementKind::Receive, *units));
+    ledger::append(work, &received.collect::<Vec<_>>()).await
 }
 
 /// Splits the units as evenly as possible: the first buckets hold one more.

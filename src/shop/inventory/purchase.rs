@@ -7,7 +7,7 @@ use tracing::Instrument;
 use super::{
     Accepted, PurchaseRequest,
     sold_out::{CacheLookup, RefreshGuard},
-    strategies::{self, row_lock},
+    strategies,
 };
 use crate::{
     db::txn::{Outcome, TxnError},
@@ -107,10 +107,10 @@ impl Shop {
         let mut outcome = by(request.clone()).await;
         outcome.split.queue_wait += queue_wait;
         drop(refresh_guard);
-        // Contention must not undersell: at the row lock every buyer gets a turn.
+        // Contention must not undersell.
         let exhausted = matches!(outcome.result, Err(TxnError::Exhausted { .. }));
-        if exhausted && strategy.may_sell_in_shop() && strategy != StrategyKey::RowLock {
-            let mut outcome = row_lock::fall_back(self, request, &outcome, start).await;
+        if exhausted && strategy.may_sell_in_shop() && strategy != strategies::FALLBACK {
+            let mut outcome = strategies::fall_back(self, request, &outcome, start).await;
             outcome.fallbacks += 1;
             return outcome.map(T::from);
         }

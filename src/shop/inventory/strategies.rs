@@ -17,15 +17,20 @@ mod redis_hold;
 mod redis_lock;
 mod redis_lock_unfenced;
 pub mod redis_stream;
-pub mod row_lock;
+mod row_lock;
 mod row_lock_nowait;
 mod serializable;
 mod single_statement;
 mod skip_locked_units;
 mod unguarded;
 
+pub use row_lock::fall_back;
+
 use super::{hold::HoldStrategy, strategy::PurchaseStrategy};
 use crate::model::StrategyKey;
+
+/// The strategy that sells if contention exhausts another one: every buyer gets a turn at the row.
+pub const FALLBACK: StrategyKey = StrategyKey::RowLock;
 
 /// Returns the implementation of a strategy.
 pub fn of(key: StrategyKey) -> &'static dyn PurchaseStrategy {

@@ -4,7 +4,7 @@
 
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 
-use super::{cancelled, plan_refund};
+use super::plan_refund;
 use crate::{
     db::{
         entity::{customer_order, payment},
@@ -16,7 +16,7 @@ use crate::{
     shop::{
         Shop, discounts,
         holds::{self, ReleaseReason},
-        orders,
+        orders::{self, NewStatus},
     },
 };
 
@@ -66,7 +66,7 @@ async fn cancel(work: &Work, shop: &Shop, order: &customer_order::Model) -> Resu
     let held = locks::holds_of_order(work, order.id).await?;
     holds::release(work, shop, &held, ReleaseReason::Order).await?;
     discounts::release_use(work, order.id).await?;
-    let new = cancelled(CancelReason::WrongAmount);
+    let new = NewStatus::cancelled(CancelReason::WrongAmount);
     Ok(orders::set_status(work, order.id, new).await?)
 }
 

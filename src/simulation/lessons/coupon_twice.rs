@@ -10,7 +10,7 @@ use tokio::sync::Barrier;
 
 use super::{
     context::LessonContext,
-    count_of,
+    count::count_of,
     shopper::{Shopper, buy_one, was_sold},
 };
 use crate::{

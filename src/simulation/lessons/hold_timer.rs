@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::{
     context::{HOLD_TTL_S, LessonContext},
-    count_of,
+    count::count_of,
     shopper::{Shopper, buy_one, was_sold},
 };
 use crate::{

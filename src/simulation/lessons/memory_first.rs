@@ -3,7 +3,7 @@
 
 use super::{
     context::LessonContext,
-    count_of,
+    count::count_of,
     shopper::{buy_one, was_sold},
 };
 use crate::{

@@ -1,7 +1,7 @@
 //! Negative quantity: an order of minus three units adds three units to the stock, and its total is
 //! negative.
 
-use super::{context::LessonContext, count_of};
+use super::{context::LessonContext, count::count_of};
 use crate::{
     model::{
         LessonResult, Quantity, ShopError,

@@ -1,7 +1,7 @@
 //! A cart blocked by its own hold: at payment, the shop checks whether the unit is still available.
 //! It is not, because it is reserved for this very shopper.
 
-use super::{context::LessonContext, count_of, shopper::Shopper};
+use super::{context::LessonContext, count::count_of, shopper::Shopper};
 use crate::{
     model::{
         LessonResult, ShopError,

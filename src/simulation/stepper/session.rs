@@ -272,7 +272,7 @@ fn plan(script: &Script) -> SimulationPlan {
         .find(|strategy| !strategy.is_safe())
         .or(strategies.first())
         .copied()
-        .unwrap_or(StrategyKey::RowLock);
+        .unwrap_or(StrategyKey::DEFAULT);
     SimulationPlan {
         strategies: vec![strategy; script.story.products()],
         buyers: u32::try_from(script.actors()).unwrap_or(u32::MAX),

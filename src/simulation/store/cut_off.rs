@@ -8,7 +8,12 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{StockSnapshot, from_json, progress::insert_points, stock_snapshot::read_on, to_json};
+use super::{
+    StockSnapshot,
+    json::{from_json, to_json},
+    progress::insert_points,
+    stock_snapshot::read_on,
+};
 use crate::{
     db::{
         Db, PoolSettings, dialect,

@@ -12,9 +12,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    from_json,
+    json::{from_json, to_json},
     opening::{self, PrivateProduct},
-    to_json,
 };
 use crate::{
     db::{

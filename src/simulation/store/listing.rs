@@ -7,8 +7,8 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{
+    json::to_json,
     reading::{newest, simulations},
-    to_json,
     unreadable::ListedRun,
 };
 use crate::{

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sea_orm::{ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
-use super::{from_json, to_json};
+use super::json::{from_json, to_json};
 use crate::{
     db::{
         Db, dialect,

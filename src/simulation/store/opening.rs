@@ -8,7 +8,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{OpenedLane, OpenedRun, to_json};
+use super::{OpenedLane, OpenedRun, json::to_json};
 use crate::{
     db::{
         Db,

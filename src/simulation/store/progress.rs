@@ -4,7 +4,7 @@
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use uuid::Uuid;
 
-use super::{StockSnapshot, to_json};
+use super::{StockSnapshot, json::to_json};
 use crate::{
     db::{
         Db,

@@ -4,7 +4,7 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySel
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{StockSnapshot, from_json, lessons::LESSON_PLANS, stepping::STEPPED};
+use super::{StockSnapshot, json::from_json, lessons::LESSON_PLANS, stepping::STEPPED};
 use crate::{
     db::{
         Db,

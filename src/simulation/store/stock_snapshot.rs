@@ -8,7 +8,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::from_json;
+use super::json::from_json;
 use crate::{
     db::{
         Db, dialect,

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{fill_url, outcome_mark};
+use super::{outcome_mark::outcome_mark, pattern::fill_url};
 use crate::{
     model::{
         AxisScale,

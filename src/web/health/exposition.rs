@@ -9,7 +9,9 @@ use std::{fmt, time::Duration};
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{self, DescriptorEncoder, EncodeLabelSet, NoLabelSet, prometheus_text},
+    encoding::{
+        self, DescriptorEncoder, EncodeCounterValue, EncodeLabelSet, NoLabelSet, prometheus_text,
+    },
     metrics::MetricType,
     registry::Registry,
 };
@@ -373,15 +375,7 @@ impl Writer<'_, '_> {
         help: &str,
         series: impl IntoIterator<Item = (L, u64)>,
     ) -> fmt::Result {
-        let mut family = self
-            .encoder
-            .encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (labels, value) in series {
-            family
-                .encode_family(&labels)?
-                .encode_counter::<NoLabelSet, u64, f64>(&value, None)?;
-        }
-        Ok(())
+        self.counter_family(name, help, series)
     }
 
     /// The same for times, counted in microseconds.
@@ -391,13 +385,24 @@ impl Writer<'_, '_> {
         help: &str,
         series: impl IntoIterator<Item = (L, u64)>,
     ) -> fmt::Result {
+        let series = series.into_iter();
+        let in_seconds = series.map(|(labels, us)| (labels, count(us) / 1e6));
+        self.counter_family(name, help, in_seconds)
+    }
+
+    fn counter_family<L: EncodeLabelSet, V: EncodeCounterValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        series: impl IntoIterator<Item = (L, V)>,
+    ) -> fmt::Result {
         let mut family = self
             .encoder
             .encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (labels, us) in series {
+        for (labels, value) in series {
             family
                 .encode_family(&labels)?
-                .encode_counter::<NoLabelSet, f64, f64>(&(count(us) / 1e6), None)?;
+                .encode_counter::<NoLabelSet, V, f64>(&value, None)?;
         }
         Ok(())
     }

@@ -248,8 +248,3 @@ fn OtherCart(buying: Buying, units: u32) -> impl IntoView {
         view! { <p class="checkout__other"><a href=href>{text}</a></p> }
     })
 }
-
-/// Returns the error text of a field, if there is one.
-fn field_error(error: Option<&ShopError>, field: &str) -> Option<String> {
-    error?.field_message(field).map(ToOwned::to_owned)
-}

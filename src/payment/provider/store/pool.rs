@@ -10,8 +10,14 @@ use sea_orm::sqlx::{
 };
 use uuid::Uuid;
 
-use super::{CALL_DEADLINE, CONNECTIONS_MAX, IDLE_MAX, STATEMENT_TIMEOUT};
-
+const CONNECTIONS_MAX: u32 = 8;
+/// How long one statement may take, by the database server's clock.
+const STATEMENT_TIMEOUT: Duration = Duration::from_millis(2_500);
+/// From the call to its result, including the wait for a connection. It is shorter than the timeout
+/// of the provider's callers, so that they still receive the error.
+pub const CALL_DEADLINE: Duration = Duration::from_secs(3);
+/// A connection that is idle for this long is closed.
+const IDLE_MAX: Duration = Duration::from_secs(30);
 /// Shown in `pg_stat_activity`.
 const APPLICATION_NAME: &str = "doorbuster provider";
 

@@ -9,7 +9,7 @@ macro_rules! of_gate {
     ($file:literal) => {
         LazyLock::new(|| {
             Script::new(concat!(
-                include_str!("scripts/common.lua"),
+                include_str!("scripts/beginning.lua"),
                 include_str!($file)
             ))
         })

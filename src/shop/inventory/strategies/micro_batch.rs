@@ -39,7 +39,7 @@ use crate::{
         dialect, locks,
         txn::{Abort, Outcome, Work},
     },
-    model::{Receipt, ShopError},
+    model::{Receipt, ShopError, StrategyKey},
     shop::{
         Shop,
         inventory::{
@@ -59,7 +59,9 @@ pub struct MicroBatch;
 impl PurchaseStrategy for MicroBatch {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
         let pause = shop.injection_point.run_outside_transaction().await;
-        let mut outcome = batch_queue::enqueue_and_wait(shop, request, write_batch).await;
+        let strategy = StrategyKey::MicroBatch;
+        let answer = batch_queue::enqueue_and_wait(shop, strategy, request, write_batch);
+        let mut outcome = answer.await;
         outcome.split.pause += pause;
         outcome
     }

@@ -2,7 +2,6 @@
 
 use leptos::prelude::*;
 
-use super::field_error;
 use crate::{
     model::{
         AppliedCode, ShopError,
@@ -192,4 +191,9 @@ pub(super) fn CardFields(error: Option<ShopError>, was_rejected: bool) -> impl I
             </div>
         </fieldset>
     }
+}
+
+/// Returns the error text of a field, if there is one.
+fn field_error(error: Option<&ShopError>, field: &str) -> Option<String> {
+    error?.field_message(field).map(ToOwned::to_owned)
 }

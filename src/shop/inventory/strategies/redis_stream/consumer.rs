@@ -10,13 +10,13 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    STRATEGY,
     order_writer::{self, FAILURE_PAUSE},
     own_orders::{FOLLOW_EVERY, OwnOrders},
 };
 use crate::{
     config::crash_point,
     db::txn::{self, ErrorChain, Outcome, TxnError},
+    model::StrategyKey,
     redis::Unavailable,
     shop::{
         Shop,
@@ -250,7 +250,7 @@ impl Consumer {
         written: Written,
         cost: &Outcome<()>,
     ) -> Result<(), Unavailable> {
-        crash_point::pass("before acknowledging by", STRATEGY.as_str());
+        crash_point::pass("before acknowledging by", StrategyKey::RedisStream.as_str());
         self.teach(&written.lessons).await;
         let answers = written.answers;
         let decided: Vec<_> = batch

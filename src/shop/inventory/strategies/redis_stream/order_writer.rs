@@ -4,10 +4,9 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 
-use super::STRATEGY;
 use crate::{
     db::txn::{ErrorChain, Outcome, TxnError},
-    model::{Receipt, ShopError},
+    model::{Receipt, ShopError, StrategyKey},
     shop::{
         Shop,
         inventory::{
@@ -46,7 +45,7 @@ fn only_answer(answers: Vec<Result<Receipt, ShopError>>) -> Result<Receipt, TxnE
     match answers.into_iter().next() {
         Some(answer) => answer.map_err(TxnError::Refused),
         None => Err(TxnError::Panicked {
-            name: STRATEGY.as_str(),
+            name: StrategyKey::RedisStream.as_str(),
         }),
     }
 }
@@ -64,7 +63,7 @@ async fn write_with(
         })
         .collect();
     let mode = Mode {
-        strategy: STRATEGY,
+        strategy: StrategyKey::RedisStream,
         outcomes,
     };
     transaction::run_as(shop, mode, orders).await

@@ -11,15 +11,6 @@ pub fn source(strategy: StrategyKey) -> (&'static str, &'static str) {
     (path, text)
 }
 
-/// Returns the strategy's statements, as `tests/inventory/statements.rs` has recorded them.
-fn snapshot(strategy: StrategyKey, engine: DatabaseEngine) -> &'static str {
-    let (_, _, on_postgres, on_mysql) = files_of(strategy.as_str());
-    match engine {
-        DatabaseEngine::Postgres => on_postgres,
-        DatabaseEngine::MySql => on_mysql,
-    }
-}
-
 /// A line of SQL, and whether it is the decisive one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqlLine {
@@ -27,10 +18,13 @@ pub struct SqlLine {
     pub decides: bool,
 }
 
-/// Returns the statements of a sale or of a rejection, with long lists abbreviated.
+/// Returns the statements of a sale or of a rejection, as `tests/inventory/statements.rs` has
+/// recorded them, with long lists abbreviated.
 pub fn statements(strategy: StrategyKey, engine: DatabaseEngine, of: Part) -> Vec<SqlLine> {
-    let mut parts = snapshot(strategy, engine).split("-- a ");
-    let part = parts.find_map(|part| part.strip_prefix(of.heading()));
+    let (_, _, recorded) = files_of(strategy.as_str());
+    let heading = format!("{}: {}\n", engine.name(), of.name());
+    let mut parts = recorded.split("-- ");
+    let part = parts.find_map(|part| part.strip_prefix(&heading));
     part.unwrap_or_default()
         .trim()
         .lines()
@@ -44,7 +38,7 @@ pub fn statements(strategy: StrategyKey, engine: DatabaseEngine, of: Part) -> Ve
         .collect()
 }
 
-/// A part of a snapshot.
+/// A part of what is recorded on an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     Sale,
@@ -52,10 +46,10 @@ pub enum Part {
 }
 
 impl Part {
-    const fn heading(self) -> &'static str {
+    const fn name(self) -> &'static str {
         match self {
-            Self::Sale => "sale\n",
-            Self::Refusal => "refusal\n",
+            Self::Sale => "a sale",
+            Self::Refusal => "a refusal",
         }
     }
 }
