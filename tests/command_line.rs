@@ -8,7 +8,7 @@ use std::{process::Stdio, time::Duration};
 
 use doorbuster::{
     model::{DatabaseEngine, RunState, StrategyKey},
-    simulation::store,
+    simulation::store::{self, ListedRun},
 };
 use futures::future::join_all;
 use nix::sys::signal::Signal;
@@ -704,7 +704,7 @@ async fn the_orders_of_a_simulation_that_was_killed_are_counted() {
     let runs = store::latest(shop.db(), 1)
         .await
         .expect("the run is stored");
-    let [run] = runs.as_slice() else {
+    let [ListedRun::Readable(run)] = runs.as_slice() else {
         panic!("one run: {runs:?}");
     };
     assert_eq!(run.state, RunState::Failed);

@@ -5,7 +5,10 @@ use doorbuster::{
         LaneSnapshot, RunState, ShopError, SimulationPlan, StrategyKey, Verdict,
         plan::{Arrivals, Quantities, Thresholds, Writers},
     },
-    simulation::{SimulationError, store},
+    simulation::{
+        SimulationError,
+        store::{self, ListedRun},
+    },
 };
 use uuid::Uuid;
 
@@ -71,8 +74,11 @@ async fn each_lane_has_its_own_product_samples_and_verdict() {
             assert_eq!(stored.samples.last(), lane.samples.last());
         }
         let latest = store::latest(shop.db(), 1).await.expect("the latest");
-        assert_eq!(latest[0].lanes.len(), 2);
-        assert_eq!(latest[0].lanes[1].verdict, end.lanes[1].verdict);
+        let [ListedRun::Readable(latest)] = latest.as_slice() else {
+            panic!("one run: {latest:?}");
+        };
+        assert_eq!(latest.lanes.len(), 2);
+        assert_eq!(latest.lanes[1].verdict, end.lanes[1].verdict);
     }
     check_audit_clean(&shop).await;
 }

@@ -417,7 +417,7 @@ async fn old_runs_are_deleted_with_their_orders() {
         .await
         .expect("runs")
         .into_iter()
-        .map(|run| run.id)
+        .map(|run| run.id().to_owned())
         .collect();
     assert_eq!(left, [kept.id]);
     let lanes: i64 = shop

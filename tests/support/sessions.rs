@@ -68,9 +68,12 @@ pub async fn all(by_hand: &ByHand) -> Vec<Session> {
             by_hand.rows(ON_POSTGRES).await
         }
         Engine::MySql => {
+            let server: String = by_hand
+                .value("SELECT CONCAT(@@hostname, ':', @@port)")
+                .await;
             let mut sessions: Vec<Session> = by_hand.rows(ON_MYSQL).await;
             for session in &mut sessions {
-                let name = mysql::sessions::name_of(session.id);
+                let name = mysql::sessions::name_of(&server, session.id);
                 session.name = name.map_or_else(String::new, |name| name.to_string());
             }
             sessions
