@@ -50,7 +50,7 @@ pub enum ShopError {
     TooManyInCart(CartRoom),
     /// The shopper holds units of the product in their other cart.
     #[error(
-        "{limit} is the limit for each customer, and {held} of {product} are reserved for you already. Pay for them, or \
+        "{limit} is the limit per customer, and {held} of {product} are reserved for you already. Pay for them, or \
          remove them from your cart."
     )]
     OverLimitWithOtherCart {

@@ -171,8 +171,8 @@ mod tests {
 
     #[test]
     fn a_quantity_has_a_note_where_its_bound_is_near() {
-        let limited = "2 is the limit for each customer.";
-        let all_in_cart = "2 is the limit for each customer, and 2 are in your cart already.";
+        let limited = "2 is the limit per customer.";
+        let all_in_cart = "2 is the limit per customer, and 2 are in your cart already.";
         for (state, left, limit, in_cart, expected) in [
             (SaleState::Open, 10, None, 0, ""),
             (SaleState::Open, 9, None, 0, "Only 9 left."),

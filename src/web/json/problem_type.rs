@@ -64,7 +64,7 @@ problem_types! {
     SignedOut "signed-out" 401 "Signed out"
         "The administrator's session ended before the form arrived. Nothing was changed; send it again.";
     WrongPassword "wrong-password" 401 "Wrong password"
-        "The password is not the administrator's. Too many wrong ones are limited for each address.";
+        "The password is not the administrator's. Wrong passwords are limited per address.";
     SignatureInvalid "signature-invalid" 401 "Invalid signature"
         "The webhook has no signature, one of another secret, or one that is older than five minutes.";
     CardDeclined "card-declined" 402 "Card declined"
@@ -158,7 +158,7 @@ problem_types! {
     IdempotencyKeyInvalid "idempotency-key-invalid" 422 "Invalid idempotency key"
         "A key has 16 to 100 letters, digits, dots, colons, dashes or underscores. Use a random UUID.";
     CodeUnknown "code-unknown" 422 "Unknown discount code"
-        "There is no such discount code. Too many wrong ones are limited for each address.";
+        "There is no such discount code. Wrong codes are limited per address.";
     StrategyUnknown "strategy-unknown" 422 "Unknown strategy"
         "There is no such strategy. The OpenAPI document lists the names.";
     TooManyRequests "too-many-requests" 429 "Too many requests"

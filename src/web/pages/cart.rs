@@ -215,7 +215,7 @@ fn problem_text(problem: LineProblem) -> Option<String> {
             Some("This sale has ended. It is not in the total. You can remove it.".to_owned())
         }
         LineProblem::OverLimit { limit } => Some(format!(
-            "{limit} is the limit for each customer. Change the quantity to continue."
+            "{limit} is the limit per customer. Change the quantity to continue."
         )),
         // The island that follows the stock says so.
         LineProblem::Short { .. } => None,
@@ -226,7 +226,7 @@ fn problem_text(problem: LineProblem) -> Option<String> {
 fn bound_text(line: &CartLine) -> Option<String> {
     let most = line.most();
     match line.product.per_customer_limit {
-        Some(limit) if limit == most => Some(format!("{limit} is the limit for each customer.")),
+        Some(limit) if limit == most => Some(format!("{limit} is the limit per customer.")),
         _ if most < BOUND_SHOWN_BELOW && most > line.quantity.get() => {
             let more = most - line.quantity.get();
             Some(format!("You can add {more} more."))
