@@ -429,7 +429,7 @@ async fn a_plan_that_contradicts_itself_is_refused_with_what_is_wrong() {
                 "--fault",
                 "drop-connection=1",
             ],
-            "The fault drop-connection cannot strike with micro-batch",
+            "The fault drop-connection cannot be injected with micro-batch",
         ),
         (
             &[
@@ -447,7 +447,7 @@ async fn a_plan_that_contradicts_itself_is_refused_with_what_is_wrong() {
                 "--fault",
                 "abandon=1,freeze=1",
             ],
-            "The fault freeze cannot strike with early-release",
+            "The fault freeze cannot be injected with early-release",
         ),
     ] {
         let ended = run(Some(NO_SERVER), &simulate(more)).await;

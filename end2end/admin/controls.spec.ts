@@ -123,7 +123,7 @@ test("each preset fills in the form, and its address reproduces it", async ({ pa
     "Stampede",
     "Bots",
     "Slow database",
-    "A buyer dies holding the lock",
+    "A buyer freezes holding the lock",
     "12.12",
     "Two servers, one mutex",
     "A lock that ends too early",

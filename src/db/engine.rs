@@ -84,7 +84,8 @@ pub fn refused_url(error: &DbErr) -> Option<String> {
 }
 
 /// The text of [`left_alone`].
-const LEFT_ALONE: &str = "the database did not answer a moment ago, and is left alone";
+const LEFT_ALONE: &str =
+    "the database did not answer a moment ago, and gets no request until a probe is answered";
 
 /// Returns the error of a call that was not made, because the database is away.
 pub fn left_alone() -> DbErr {

@@ -52,7 +52,7 @@ const AT_ONCE: usize = 16;
 /// Why the gates could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum GatesError {
-    #[error("there is no Redis: set REDIS_URL")]
+    #[error("this needs Redis: set REDIS_URL")]
     NoRedis,
     #[error(transparent)]
     Redis(#[from] Unavailable),

@@ -163,7 +163,7 @@ async fn a_product_shows_its_leases() {
     assert!(list.contains(&format!("href=\"{path}\"")), "{list}");
     let page = admin.page(&path).await.body;
     assert!(page.contains(&product.name), "{page}");
-    assert!(page.contains("100 of 101, those that run out first."));
+    assert!(page.contains("100 of 101, those that expire first."));
     assert!(page.contains("ends-soon-99") && !page.contains("ends-last"));
     assert!(page.contains(">free</dd>"), "no one has the lock: {page}");
     for unknown in ["/admin/redis/999999", "/admin/redis/x"] {

@@ -141,7 +141,7 @@ fn available_now(product_id: i64, rendered: i64) -> impl Fn() -> i64 + Copy {
 fn line_note(left: i64, quantity: i64, is_sold_out: bool) -> String {
     match left {
         ..=0 if is_sold_out => "Sold out. Remove it to continue.".to_owned(),
-        ..=0 => "All reserved. Remove it, or wait: some may come back.".to_owned(),
+        ..=0 => "All reserved. Remove it, or wait: some may become available.".to_owned(),
         left if left < quantity => format!("Only {left} left. Change the quantity to continue."),
         _ => String::new(),
     }
@@ -219,7 +219,7 @@ mod tests {
             (
                 0,
                 false,
-                "All reserved. Remove it, or wait: some may come back.",
+                "All reserved. Remove it, or wait: some may become available.",
             ),
             (1, false, "Only 1 left. Change the quantity to continue."),
             (2, false, ""),

@@ -83,7 +83,9 @@ fn is_answer<T>(result: &Result<T, GatewayError>) -> bool {
 }
 
 fn left_alone() -> GatewayError {
-    GatewayError::NotSent("it did not answer a moment ago, and is left alone".to_owned())
+    GatewayError::NotSent(
+        "it did not answer a moment ago, and gets no request until a probe is answered".to_owned(),
+    )
 }
 
 #[async_trait]

@@ -102,7 +102,7 @@ impl fmt::Display for GateReport {
         let Self { gate, .. } = self;
         write!(
             f,
-            "product {}: the gate has {} at version {}, less {} in {} leases",
+            "product {}: the gate has {} at version {}, minus {} in {} leases",
             self.product_id, gate.level.available, gate.level.version, gate.active, gate.leases
         )?;
         match self.row {

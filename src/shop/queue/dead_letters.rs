@@ -72,7 +72,7 @@ impl QueueAdministration<'_> {
 
 fn gone() -> ShopError {
     ShopError::InvalidState(
-        "This dead letter is gone. Load the page again to see what is left.".to_owned(),
+        "This dead letter no longer exists. Reload the page to see the remaining ones.".to_owned(),
     )
 }
 

@@ -90,9 +90,9 @@ problem_types! {
     UnknownStory "unknown-story" 404 "Unknown story"
         "The stepper has no story with this key.";
     UnknownStepper "unknown-stepper-session" 404 "Unknown stepper session"
-        "The session has ended, or another server holds it. Start it again.";
+        "The session has ended, or is in the memory of another server. Start it again.";
     UnknownAddress "unknown-address" 404 "Unknown address"
-        "Nothing is at this address. GET /api/openapi.json lists what there is.";
+        "This address does not exist. GET /api/openapi.json lists all addresses.";
     MethodNotAllowed "method-not-allowed" 405 "Method not allowed"
         "The address exists, but not for this HTTP method. The Allow header lists the methods.";
     BodyUnfinished "body-unfinished" 408 "Incomplete request"
@@ -100,7 +100,7 @@ problem_types! {
     InsufficientStock "insufficient-stock" 409 "Insufficient stock"
         "Fewer units are available than were requested. The members available and requested have the numbers.";
     OverCustomerLimit "over-customer-limit" 409 "Over the limit per customer"
-        "One customer may not have so many units of this product. Order fewer.";
+        "This exceeds the number of units that one customer may buy. Order fewer.";
     TooManyInCart "too-many-in-cart" 409 "Too many in the cart"
         "The cart already contains this product, and the total would exceed the limit. Add fewer units.";
     LimitedPerCustomer "limited-per-customer" 409 "Limited per customer"
@@ -122,7 +122,7 @@ problem_types! {
     ItemsChanged "items-changed" 409 "Items changed"
         "The cart is no longer the one that was shown. Nothing was charged; check it and pay again.";
     CodeNotActive "code-not-active" 409 "Discount code not active"
-        "The discount code is switched off, or its time has not come or is over.";
+        "The discount code is switched off, or its period has not started or has ended.";
     CodeBelowMinimum "code-below-minimum" 409 "Below the code's minimum"
         "The discount code requires a larger order.";
     CodeUsedUp "code-used-up" 409 "Discount code used up"
@@ -170,9 +170,9 @@ problem_types! {
     HoldsLimited "holds-limited" 429 "Reservations limited"
         "Too much is reserved from this address, or was reserved and not paid. Retry-After says how long to wait.";
     QueueFull "queue-full" 429 "Queue full"
-        "Too many purchases wait already. Nothing was bought; wait as long as Retry-After says.";
+        "Too many purchases are waiting. Nothing was bought; wait as long as Retry-After says.";
     Internal "internal" 500 "Internal error"
-        "A fault of the shop. The detail has the number of the incident, which is also in the log.";
+        "An error inside the shop. The detail has the number of the incident, which is also in the log.";
     ProviderUnavailable "provider-unavailable" 503 "Payment provider unavailable"
         "Nothing was charged. Wait as long as the Retry-After header says.";
     Unavailable "unavailable" 503 "Database unavailable"

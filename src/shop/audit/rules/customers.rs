@@ -8,7 +8,8 @@ use super::{Check, Rule, or_none};
 
 pub const CODES_KEPT: Rule = Rule {
     name: "codes-kept",
-    requirement: "each code's use count equals its uses by orders of which something is kept, and exceeds neither its limit nor its limit per customer",
+    requirement: "each code's use count equals its uses by orders that are not completely cancelled or returned, and \
+                  exceeds neither its limit nor its limit per customer",
     checks: &[
         Check::restricted::<UsesDiffer>(
             "SELECT c.code, c.uses, c.uses_max, coalesce(u.counted, 0) AS counted

@@ -20,7 +20,7 @@
 //! they run out; buyers who find it too low go to the row.
 //!
 //! # Choose it when
-//! Payments take long, and most reservations should be refused without the database.
+//! Payments take long, and most rejections should not need the database.
 
 use std::sync::Arc;
 

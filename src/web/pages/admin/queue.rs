@@ -75,7 +75,7 @@ fn Figures(state: QueueState) -> impl IntoView {
 #[component]
 fn DeadLetters(letters: Vec<(DeadLetter, Option<String>)>) -> impl IntoView {
     if letters.is_empty() {
-        return view! { <p class="panel">"No dead letters: every order could be written or refused."</p> }
+        return view! { <p class="panel">"No dead letters: every order was written or rejected."</p> }
             .into_any();
     }
     let rows = letters
