@@ -188,7 +188,7 @@ pub async fn open_gate(
     };
     let redis = Redis::at(url).map_err(|error| WrongSetting::new(format!("REDIS_URL: {error}")))?;
     let gate = shop.open_gate(redis).await?;
-    // The first purchases need not wait for the connection. It logs if Redis is away.
+    // The first purchases need not wait for the connection. It logs if Redis is unavailable.
     let _ = gate.redis().incarnation().await;
     Ok(Some(gate))
 }

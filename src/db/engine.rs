@@ -87,7 +87,7 @@ pub fn refused_url(error: &DbErr) -> Option<String> {
 const LEFT_ALONE: &str =
     "the database did not answer a moment ago, and gets no request until a probe is answered";
 
-/// Returns the error of a call that was not made, because the database is away.
+/// Returns the error of a call that was not made, because the database is unavailable.
 pub fn left_alone() -> DbErr {
     DbErr::Custom(LEFT_ALONE.to_owned())
 }

@@ -125,7 +125,8 @@ pub struct Verdict {
     pub contradicted: u64,
     /// Retries inside attempts.
     pub retries: u64,
-    /// How often the row took over, because a strategy had used up its retries or Redis was away.
+    /// How often the row took over, because a strategy had used up its retries or Redis was
+    /// unavailable.
     #[serde(default)]
     pub fallbacks: u64,
     /// Units on the run's order lines.

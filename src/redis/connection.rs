@@ -236,7 +236,9 @@ impl Redis {
     fn note(&self, change: Change, reason: &str) {
         match change {
             Change::None => {}
-            Change::Opened => tracing::warn!(reason, "Redis is away: the shop goes on without it"),
+            Change::Opened => {
+                tracing::warn!(reason, "Redis is unavailable: the shop goes on without it")
+            }
             Change::Closed => tracing::info!("Redis is back"),
         }
     }

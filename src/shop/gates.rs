@@ -256,7 +256,7 @@ impl Gates<'_> {
     }
 
     /// # Errors
-    /// [`GatesError::Redis`] if gates have failed and Redis is away: then all of them would.
+    /// [`GatesError::Redis`] if gates have failed and Redis is unavailable: then all of them would.
     async fn unless_away(self, failed: &[GateFailure]) -> Result<(), GatesError> {
         if !failed.is_empty() {
             self.gate()?.redis().incarnation().await?;

@@ -1,5 +1,6 @@
 //! The bounded queue between the spans that end and the task that exports them in batches. A
-//! request never waits for it: if the collector is away or slow, spans are dropped, and counted.
+//! request never waits for it: if the collector is unavailable or slow, spans are dropped, and
+//! counted.
 
 use std::{sync::Arc, time::Duration};
 

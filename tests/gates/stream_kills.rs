@@ -47,7 +47,7 @@ struct Shared {
     url: Mutex<String>,
     /// Orders that were answered with 202.
     accepted: Mutex<Vec<String>>,
-    /// The number of orders that were written in their request, because Redis was away.
+    /// The number of orders that were written in their request, because Redis was unavailable.
     bought: AtomicI64,
 }
 

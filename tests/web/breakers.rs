@@ -1,5 +1,5 @@
-//! The database or the payment provider is away: after a few failures, answers come at once, and
-//! the shop works again soon after the service is back.
+//! The database or the payment provider is unavailable: after a few failures, answers come at once,
+//! and the shop works again soon after the service is back.
 
 use std::{
     sync::Arc,

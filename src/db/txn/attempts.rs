@@ -28,8 +28,8 @@ const BACKOFF_MAX: Duration = Duration::from_millis(128);
 /// are limited by the attempts and the backoff alone.
 const SLOW_ATTEMPT: Duration = Duration::from_millis(500);
 
-/// A BEGIN without an answer for longer shows that the database is away. Before it is sent, it
-/// waits for a connection, which a late transaction returns only after its rollback.
+/// A BEGIN without an answer for longer shows that the database is unavailable. Before it is sent,
+/// it waits for a connection, which a late transaction returns only after its rollback.
 const BEGIN_MAX: Duration = Duration::from_millis(1_500);
 
 /// The work of one attempt.
@@ -143,7 +143,7 @@ where
     }
 }
 
-/// Returns the outcome of a transaction that was not begun, because the database is away.
+/// Returns the outcome of a transaction that was not begun, because the database is unavailable.
 fn left_alone<T>(name: &'static str, source: DbErr) -> Outcome<T> {
     Outcome {
         attempts: 0,

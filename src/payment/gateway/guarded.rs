@@ -1,5 +1,5 @@
-//! A gateway behind a breaker: while the provider is away, calls are refused at once, and nothing
-//! is charged.
+//! A gateway behind a breaker: while the provider is unavailable, calls are refused at once, and
+//! nothing is charged.
 
 use std::{sync::Arc, time::Instant};
 

@@ -80,7 +80,7 @@ pub struct Reservation {
 /// What the gate knows about a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// The gate has no level of this product, or Redis is away: the row decides.
+    /// The gate has no level of this product, or Redis is unavailable: the row decides.
     Unknown,
     /// The units are leased to the purchase.
     Reserved { left: i64 },

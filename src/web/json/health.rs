@@ -1,6 +1,6 @@
 //! Health checks: `/healthz` and `/api/health` report that the process responds, and nothing else:
-//! a supervisor that restarts servers because their database is away makes the outage longer.
-//! `/readyz` reports that the server can sell.
+//! a supervisor that restarts servers because their database is unavailable makes the outage
+//! longer. `/readyz` reports that the server can sell.
 
 use axum::{
     Json, extract,

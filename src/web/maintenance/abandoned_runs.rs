@@ -28,12 +28,13 @@ async fn fail_once(state: &AppState, check: &AbandonedRunsCheck) {
             runs,
             "marked simulation runs as failed because their server stopped"
         ),
-        Err(error) => tracing::warn!(%error, "failed to check for abandoned runs"),
+        Err(error) => tracing::warn!(%error, "could not check for abandoned runs"),
     }
 }
 
-/// The check of one server. While the database is away, no run can write its heartbeat, so a round
-/// in which the database is back only notes that: the next one finds the runs that are silent.
+/// The check of one server. While the database is unavailable, no run can write its heartbeat, so a
+/// round in which the database is back only notes that: the next one finds the runs that are
+/// silent.
 #[derive(Debug, Default)]
 pub struct AbandonedRunsCheck {
     was_database_away: AtomicBool,

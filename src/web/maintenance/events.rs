@@ -60,7 +60,7 @@ async fn send_due(shop: &Shop, client: &Client, shutdown: &CancellationToken) {
             Ok(Some(claimed)) => claimed,
             Ok(None) => return,
             Err(error) => {
-                tracing::debug!(%error, "events are sent later");
+                tracing::debug!(%error, "could not send events; they are sent again");
                 return;
             }
         };
@@ -73,7 +73,7 @@ async fn send_due(shop: &Shop, client: &Client, shutdown: &CancellationToken) {
         };
         // What cannot be settled is sent again when its claim ends.
         if let Err(error) = shop.outbox().settle(results).await {
-            tracing::warn!(%error, "events were sent and will be sent again");
+            tracing::warn!(%error, "events were sent, but their results were not stored; they are sent again");
             return;
         }
     }

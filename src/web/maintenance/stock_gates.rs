@@ -34,7 +34,7 @@ impl Failing {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for failure in failed {
             if !known.contains(&failure.product_id) {
-                tracing::warn!(%failure, "a gate cannot be reconciled; its purchases go to the row");
+                tracing::warn!(%failure, "a gate cannot be reconciled; its purchases use the stock row alone");
             }
         }
         *known = now;
@@ -51,9 +51,12 @@ async fn reconcile_once(shop: &Shop, failing: &Failing) {
         }
         Ok(None) | Err(GatesError::NoRedis) => {}
         // The connection logs when Redis goes and comes.
-        Err(GatesError::Redis(error)) => tracing::debug!(%error, "the gates are reconciled later"),
+        Err(GatesError::Redis(error)) => {
+            tracing::debug!(%error, "could not reconcile the gates; the next round tries \
+                                                                  again")
+        }
         Err(GatesError::Shop(error)) => {
-            tracing::warn!(%error, "failed to reconcile the gates in Redis");
+            tracing::warn!(%error, "could not reconcile the gates in Redis");
         }
     }
 }

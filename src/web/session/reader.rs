@@ -1,4 +1,4 @@
-//! Reading the figures of *Health* while the database is away.
+//! Reading the figures of *Health* while the database is unavailable.
 
 use serde_json::Value;
 use tower_sessions::{SessionStore, session::Id};

@@ -165,7 +165,7 @@ impl Release {
         let keys = parts.keys.of_lock(self.product_id);
         let released: Result<i64, Unavailable> = parts.redis.run(&UNLOCK, &keys, &arguments).await;
         if let Err(error) = released {
-            tracing::debug!(%error, "the lock of a product ends with its lease");
+            tracing::debug!(%error, "could not release the lock of a product; it ends with its lease");
         }
     }
 }

@@ -89,7 +89,7 @@ impl Ticket {
         let start = Instant::now();
         crash_point::pass("before confirming by", self.strategy.as_str());
         if let Err(error) = self.tell_gate(&outcome.result).await {
-            tracing::debug!(%error, "the gate learns the outcome of a purchase later");
+            tracing::debug!(%error, "could not write the outcome of a purchase to the gate; reconciliation does it");
         }
         self.is_closed.store(true, Ordering::Relaxed);
         outcome.split.redis += self.waited + start.elapsed();
@@ -132,7 +132,7 @@ impl Drop for Ticket {
             let (gate, reservation) = (self.gate.clone(), self.reservation.clone());
             runtime.spawn(async move {
                 if let Err(error) = gate.release(&reservation).await {
-                    tracing::debug!(%error, "the lease of a buyer who left runs out");
+                    tracing::debug!(%error, "could not end the lease of a buyer who left; it expires");
                 }
             });
         }

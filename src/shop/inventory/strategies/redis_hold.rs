@@ -110,7 +110,7 @@ impl HoldStrategy for RedisHold {
             work.after_commit(move || {
                 tokio::spawn(async move {
                     if let Err(error) = gate.confirm(&reservation, level).await {
-                        tracing::debug!(%error, "the gate learns a reservation later");
+                        tracing::debug!(%error, "could not write a reservation to the gate; reconciliation does it");
                     }
                 });
             });

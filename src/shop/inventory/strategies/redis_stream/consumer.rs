@@ -165,7 +165,7 @@ impl Consumer {
             if is_due(&mut self.trim_at, TRIM_EVERY)
                 && let Err(error) = self.queue.trim().await
             {
-                tracing::debug!(%error, "old entries of the queue are removed later");
+                tracing::debug!(%error, "could not remove old entries of the queue; they are removed later");
             }
         }
     }
@@ -280,7 +280,7 @@ impl Consumer {
                 None => self.gate.learn(id, level, Learning::IfNewer).await,
             };
             if let Err(error) = learnt {
-                tracing::debug!(%error, "the gate learns a batch later");
+                tracing::debug!(%error, "could not write the levels of a batch to the gates; reconciliation does it");
                 return;
             }
         }
@@ -305,10 +305,13 @@ impl Consumer {
             Ok(restored) if restored.is_empty() => {}
             Ok(restored) => tracing::warn!(
                 orders = restored.len(),
-                "Redis has lost entries of the queue; their orders are in it again"
+                "Redis had lost entries of the queue; their orders are in the queue again"
             ),
             // The connection logs when Redis goes and comes.
-            Err(error) => tracing::debug!(%error, "lost entries are looked for later"),
+            Err(error) => {
+                tracing::debug!(%error, "could not look for lost entries of the queue; the next round tries \
+                                                   again")
+            }
         }
     }
 }

@@ -94,7 +94,7 @@ impl OwnOrders {
                 tracing::error!(
                     order = %order.order_id,
                     error = %ErrorChain(error),
-                    "an accepted order cannot be written and is refused"
+                    "an accepted order cannot be written and is rejected"
                 );
                 match queue_outcome::refuse(&self.shop, order).await {
                     Ok(_) => self.settle_unknown(order),
