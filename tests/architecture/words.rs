@@ -194,7 +194,7 @@ fn prose(text: &Text) -> Vec<(usize, &str)> {
             return line.trim_start().starts_with("//") && !line.contains("//! |");
         }
         is_code ^= line.trim_start().starts_with("```");
-        !is_code && !line.starts_with(['|', '<'])
+        !is_code && !line.trim_start().starts_with(['|', '<'])
     };
     (1..)
         .zip(text.text.lines())
@@ -227,8 +227,41 @@ fn a_long_line_of_prose_is_found() {
         ("x.rs", format!("    // {long}\nlet x = \"{long}\";"), 1),
         ("x.md", format!("{long}\n\n- {long}\n"), 2),
         ("x.md", format!("| {long} |\n```\n{long}\n```\nshort"), 0),
+        ("x.md", format!("- {long}\n\n  | {long} |\n"), 1),
     ] {
         let found = long_lines(&Text::new(path, &text));
+        assert_eq!(found.len(), expected, "{text}: {found:?}");
+    }
+}
+
+/// Lines of a document in which a table has become a part of a paragraph: nothing shows it as a
+/// table then.
+fn tables_in_paragraphs(text: &Text) -> Vec<String> {
+    if !text.path.ends_with(".md") {
+        return Vec::new();
+    }
+    prose(text)
+        .into_iter()
+        .filter(|(_, line)| line.contains("|---"))
+        .map(|(number, line)| format!("{}:{number}: {line}", text.path))
+        .collect()
+}
+
+#[test]
+fn no_table_is_a_part_of_a_paragraph() {
+    let texts = source::texts();
+    let found: Vec<_> = texts.iter().flat_map(tables_in_paragraphs).collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn a_table_in_a_paragraph_is_found() {
+    for (text, expected) in [
+        ("| a | b |\n|---|---|\n| 1 | 2 |", 0),
+        ("- A list:\n\n  | a |\n  |---|\n  | 1 |", 0),
+        ("- A list: | a | b | |---|---| | 1 | 2 |", 1),
+    ] {
+        let found = tables_in_paragraphs(&Text::new("x.md", text));
         assert_eq!(found.len(), expected, "{text}: {found:?}");
     }
 }

@@ -130,7 +130,7 @@ const NOT_KILLED: &[&str] = &[
     "look for simulation",
     "mark cart as seen",
     "reconcile stock gates",
-    "refuse a queued order",
+    "reject a queued order",
     "claim events",
     "settle events",
     "change subscription",

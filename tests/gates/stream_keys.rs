@@ -123,7 +123,7 @@ async fn a_key_names_the_order_that_was_sold_under_it_and_not_one_that_was_refus
     };
     let (shop, server, product, order) = with_waiting_order(&redis).await;
     redis.kill();
-    let refused = queue_outcome::refuse(&server, &order).await;
+    let refused = queue_outcome::reject(&server, &order).await;
     assert!(refused.is_ok_and(|refused| refused), "it was not decided");
     let sold = match accept(&server, request(&product, 1, KEY)).await {
         Ok(Accepted::Written(receipt)) => receipt.order_id,

@@ -132,7 +132,7 @@ async fn the_admin_page_shows_the_promise_and_the_dead_letters() {
 
     let letters = queue.dead_letters(1).await.expect("Redis answers");
     let form = "/api/form/admin/dead-letter";
-    let fields = format!("id={}&act=refuse", letters[0].id);
+    let fields = format!("id={}&act=reject", letters[0].id);
     let done = admin.submit("/admin/queue", form, &fields).await;
     assert_eq!(done.header("location"), "/admin/queue");
     let page = admin.page("/admin/queue").await.body;
@@ -148,5 +148,5 @@ async fn the_admin_page_shows_the_promise_and_the_dead_letters() {
 #[tokio::test]
 async fn a_stranger_cannot_decide_about_dead_letters() {
     let form = "/api/form/admin/dead-letter";
-    check_refused_to_strangers(form, "id=1-1&act=refuse").await;
+    check_refused_to_strangers(form, "id=1-1&act=reject").await;
 }

@@ -1,4 +1,4 @@
-//! What an administrator does with a dead letter: puts it back, or refuses its order.
+//! What an administrator does with a dead letter: puts it back, or rejects its order.
 
 use crate::{
     model::ShopError,
@@ -38,15 +38,15 @@ impl QueueAdministration<'_> {
         }
     }
 
-    /// Refuses the order of a dead letter, unless it is decided, and removes the letter.
+    /// Rejects the order of a dead letter, unless it is decided, and removes the letter.
     ///
     /// # Errors
     /// [`ShopError::InvalidState`] if it is gone, or Redis does not answer;
     /// [`ShopError::Unavailable`] if the database is.
-    pub async fn refuse(self, id: &str) -> Result<(), ShopError> {
+    pub async fn reject(self, id: &str) -> Result<(), ShopError> {
         let (queue, letter) = self.read(id).await?;
         if let Some(order) = &letter.order {
-            queue_outcome::refuse(self.shop, order).await?;
+            queue_outcome::reject(self.shop, order).await?;
         }
         match queue.discard(id, letter.order.as_ref()).await {
             Ok(true) => Ok(()),

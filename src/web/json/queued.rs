@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 /// Seconds after which the client may ask again.
 const ASK_AGAIN_S: u64 = 1;
 
-/// An order that is accepted and not written yet. It may still be refused.
+/// An order that is accepted and not written yet. It may still be rejected.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = QueuedOrder)]

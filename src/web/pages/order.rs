@@ -48,7 +48,7 @@ pub fn OrderPage() -> impl IntoView {
     })
 }
 
-/// The page of an order in the queue. It loads again until the order is written or refused.
+/// The page of an order in the queue. It loads again until the order is written or rejected.
 fn waiting(ahead: Option<u64>) -> Page {
     let place = match ahead {
         None => "The shop is working on your order.".to_owned(),

@@ -109,7 +109,7 @@ fn LetterRow(letter: DeadLetter, product: Option<String>) -> impl IntoView {
     let order_id = order.map_or("not readable".to_owned(), |order| {
         order.order_id.to_string()
     });
-    let refuse = if has_order { "Refuse" } else { "Remove" };
+    let reject = if has_order { "Reject" } else { "Remove" };
     view! {
         <tr>
             <th scope="row">{order_id}</th>
@@ -125,7 +125,7 @@ fn LetterRow(letter: DeadLetter, product: Option<String>) -> impl IntoView {
                         <button class="btn" type="submit" name="act" value="put-back">"Put back"</button>
                         " "
                     })}
-                    <button class="btn" type="submit" name="act" value="refuse">{refuse}</button>
+                    <button class="btn" type="submit" name="act" value="reject">{reject}</button>
                 </form>
             </td>
         </tr>

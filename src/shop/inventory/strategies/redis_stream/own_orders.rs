@@ -96,7 +96,7 @@ impl OwnOrders {
                     error = %ErrorChain(error),
                     "an accepted order cannot be written and is rejected"
                 );
-                match queue_outcome::refuse(&self.shop, order).await {
+                match queue_outcome::reject(&self.shop, order).await {
                     Ok(_) => self.settle_unknown(order),
                     Err(error) => order_writer::wait_for_database(&error).await,
                 }
