@@ -237,7 +237,10 @@ impl Redis {
         match change {
             Change::None => {}
             Change::Opened => {
-                tracing::warn!(reason, "Redis is unavailable: the shop goes on without it")
+                tracing::warn!(
+                    reason,
+                    "Redis is unavailable: the shop continues without it"
+                )
             }
             Change::Closed => tracing::info!("Redis is back"),
         }

@@ -2,8 +2,8 @@
 //!
 //! A queued order may be decided by several consumers at the same time, and again after a crash. It
 //! is decided under the lock of its stock row: the first decision is stored, as an order with its
-//! id or as a row here, and every later consumer finds it. So a caller who was rejected never has an
-//! order, even if stock comes back before the entry is acknowledged.
+//! id or as a row here, and every later consumer finds it. So a caller who was rejected never has
+//! an order, even if stock comes back before the entry is acknowledged.
 
 use std::collections::HashMap;
 
