@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// One file below `src/`, or a script below `public/`.
+/// One file below `src/`, or a script.
 pub struct Source {
     /// Relative to the package root, for example `src/db/txn.rs`.
     pub path: String,
@@ -209,12 +209,12 @@ pub fn all() -> Vec<Source> {
         .collect()
 }
 
-/// Every script of the pages.
+/// Every script of the pages and of the files that a run exports.
 pub fn scripts() -> Vec<Source> {
-    let is_script = |text: &Text| text.path.starts_with("public/") && text.path.ends_with(".js");
+    let is_script = |text: &Text| text.path.starts_with("public/") || text.path.starts_with("src/");
     texts()
         .into_iter()
-        .filter(is_script)
+        .filter(|text| text.path.ends_with(".js") && is_script(text))
         .map(|text| Source::new(&text.path, &text.text))
         .collect()
 }

@@ -132,7 +132,7 @@ async fn a_product_is_inspected_with_its_lock_and_leases() {
     for line in [
         "Lock: held by a-holder, for ",
         "Last token in Redis: 7\nToken of the row: 6\n",
-        "Repeated refusal: 1 available at version 2, ",
+        "Repeated rejection: 1 available at version 2, ",
         "Leases: 1 of 1\n  2 units for a-key, for ",
     ] {
         assert!(stdout.contains(line), "{line} in {stdout}");

@@ -19,7 +19,7 @@ pub static FIGURES: [Figure; FIGURE_COUNT] = [
     Figure {
         id: "refusals",
         group: Group::Selling,
-        title: "Refusals by rules",
+        title: "Rejections by rules",
         unit: Unit::PerSecond,
         normal: "Many when a product is sold out: each is a clear answer, not a failure.",
         limit: None,
