@@ -765,7 +765,7 @@ async fn a_closed_pipe_is_no_error_and_a_full_disk_is_one_with_a_sentence() {
 /// Buyers in all steps of a checkout: some have reserved, some wait for the payment. The provider
 /// that the command started ends with it: it has the same standard error, whose end is awaited.
 #[tokio::test]
-async fn a_signal_aborts_a_simulation_and_gives_its_reservations_back() {
+async fn a_signal_aborts_a_simulation_and_releases_its_reservations() {
     let shop = TestShop::new().await;
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let before = shop.count("payment").await;

@@ -165,14 +165,14 @@ fn product_text(found: &ProductInspection) -> String {
 
 fn reconciled(done: &Reconciliation) -> String {
     let lines: String = done
-        .taught
+        .reconciled
         .iter()
         .map(|report| format!("{report}\n"))
         .collect();
     format!(
         "{lines}compared {}, reconciled {}, removed {}\n",
         done.compared,
-        done.taught.len(),
+        done.reconciled.len(),
         done.removed
     )
 }

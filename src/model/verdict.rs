@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verdict_that_was_counted_afterwards_neither_passes_nor_knows_undersold_units() {
+    fn a_verdict_that_was_counted_afterwards_neither_passes_nor_counts_undersold_units() {
         let mut verdict = Verdict::example();
         assert_eq!(verdict.known_undersold(), Some(0));
         verdict.counted_afterwards = true;

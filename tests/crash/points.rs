@@ -132,7 +132,7 @@ const NOT_KILLED: &[&str] = &[
     "reconcile stock gates",
     "reject a queued order",
     "claim events",
-    "settle events",
+    "store event results",
     "change subscription",
     "end subscription",
     "send events again",

@@ -5,7 +5,7 @@ use std::{process::Command, time::Duration};
 use doorbuster::{
     model::StrategyKey,
     redis::Redis,
-    shop::{Shop, inventory::gate::Learning},
+    shop::{Shop, inventory::gate::LevelWrite},
 };
 use tempfile::TempDir;
 
@@ -55,7 +55,7 @@ async fn gates_are_seeded_inspected_and_reconciled() {
 
     let server = with_gates_of(&shop, &redis).await;
     let gate = server.gate().expect("it has one");
-    gate.learn(product.id, level(50, 0), Learning::Always)
+    gate.store_level(product.id, level(50, 0), LevelWrite::Always)
         .await
         .expect("Redis answers");
     let wrong = run(url, &redis.url(), &["redis", "inspect"]).await;
@@ -161,7 +161,7 @@ async fn a_gate_that_cannot_be_used_keeps_no_other_one_from_being_reconciled() {
     seeded.check_code(0);
     let server = with_gates_of(&shop, &redis).await;
     let gate = server.gate().expect("it has one");
-    gate.learn(other.id, level(70, 0), Learning::Always)
+    gate.store_level(other.id, level(70, 0), LevelWrite::Always)
         .await
         .expect("Redis answers");
     break_gate(&redis, broken.id);

@@ -61,7 +61,7 @@ fn is_unknown(answer: &Result<Accepted, ShopError>) -> bool {
 }
 
 #[tokio::test]
-async fn a_key_that_waits_is_not_refused_while_redis_is_away() {
+async fn a_key_that_waits_is_not_refused_while_redis_is_unavailable() {
     let Some(mut redis) = TestRedis::start_durable() else {
         return;
     };
@@ -89,7 +89,7 @@ async fn a_key_that_waits_is_not_refused_while_redis_is_away() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_sold_while_redis_is_away_is_the_order_of_its_entry() {
+async fn a_key_that_is_sold_while_redis_is_unavailable_is_the_order_of_its_entry() {
     let Some(mut redis) = TestRedis::start_durable() else {
         return;
     };
@@ -184,7 +184,7 @@ async fn a_key_that_waits_is_not_refused_by_a_rule() {
 /// A crowd asks for a product that is sold out, while Redis is unavailable. The row refuses one of
 /// them, and the others are answered without it; but a key that was sold has its order.
 #[tokio::test]
-async fn a_crowd_with_keys_does_not_ask_the_row_while_redis_is_away() {
+async fn a_crowd_with_keys_does_not_ask_the_row_while_redis_is_unavailable() {
     let Some(mut redis) = TestRedis::start() else {
         return;
     };

@@ -148,7 +148,7 @@ async fn is_written(client: &Client, shared: &Shared, id: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_accepted_order_is_forgotten_or_decided_twice() {
+async fn no_accepted_order_is_lost_or_decided_twice() {
     if !can_start() {
         return;
     }

@@ -8,7 +8,7 @@ use doorbuster::shop::inventory::{
 use serde_json::Value;
 
 use super::{
-    redis_pages::{admin_at, check_refused_to_strangers, check_says_redis_is_away},
+    redis_pages::{admin_at, check_refused_to_strangers, check_shows_redis_unavailable},
     support::{TestShop, Visitor},
 };
 use crate::support::{TestProduct, check_audit_clean, redis::TestRedis, shop::units_of};
@@ -141,7 +141,7 @@ async fn the_admin_page_shows_the_promise_and_the_dead_letters() {
     assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
 
     redis.kill();
-    check_says_redis_is_away(&mut admin, "/admin/queue").await;
+    check_shows_redis_unavailable(&mut admin, "/admin/queue").await;
     check_audit_clean(&shop).await;
 }
 

@@ -76,7 +76,7 @@ where
     let started = Instant::now();
     let pass = match db.guard().admit().await {
         Ok(pass) => pass,
-        Err(source) => return left_alone(policy.name, source),
+        Err(source) => return refused_by_breaker(policy.name, source),
     };
     let figures = db.metrics().of(policy.name);
     let mut split = TimeSplit::default();
@@ -144,7 +144,7 @@ where
 }
 
 /// Returns the outcome of a transaction that was not begun, because the database is unavailable.
-fn left_alone<T>(name: &'static str, source: DbErr) -> Outcome<T> {
+fn refused_by_breaker<T>(name: &'static str, source: DbErr) -> Outcome<T> {
     Outcome {
         attempts: 0,
         ..Outcome::failed(TxnError::Unavailable {

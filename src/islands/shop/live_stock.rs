@@ -88,7 +88,7 @@ fn follow(live: Live, products: &[i64], rendered_at_ms: Option<i64>) {
             ("sale", _) => live.sales.update(|sales| merge_sales(sales, data)),
             ("clock", Some(clock)) => {
                 if let Ok(server_ms) = data.parse() {
-                    clock.learn(server_ms);
+                    clock.observe(server_ms);
                 }
             }
             _ => {}

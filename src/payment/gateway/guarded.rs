@@ -53,7 +53,7 @@ impl GuardedGateway {
 
     fn pass(&self) -> Result<Pass, GatewayError> {
         let pass = self.breaker.admit(Instant::now());
-        pass.map_err(|_| left_alone())
+        pass.map_err(|_| refused_by_breaker())
     }
 
     /// Reports the end of a call to the breaker.
@@ -82,7 +82,7 @@ fn is_answer<T>(result: &Result<T, GatewayError>) -> bool {
     matches!(result, Ok(_) | Err(GatewayError::Refused(_)))
 }
 
-fn left_alone() -> GatewayError {
+fn refused_by_breaker() -> GatewayError {
     GatewayError::NotSent(
         "it did not answer a moment ago, and gets no request until a probe is answered".to_owned(),
     )

@@ -34,7 +34,7 @@ impl QueueAdministration<'_> {
         match queue.revive(id, &order).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(gone()),
-            Err(error) => Err(away(&error)),
+            Err(error) => Err(redis_unavailable(&error)),
         }
     }
 
@@ -51,7 +51,7 @@ impl QueueAdministration<'_> {
         match queue.discard(id, letter.order.as_ref()).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(gone()),
-            Err(error) => Err(away(&error)),
+            Err(error) => Err(redis_unavailable(&error)),
         }
     }
 
@@ -65,7 +65,7 @@ impl QueueAdministration<'_> {
         match queue.dead_letter(id).await {
             Ok(Some(letter)) => Ok((queue, letter)),
             Ok(None) => Err(gone()),
-            Err(error) => Err(away(&error)),
+            Err(error) => Err(redis_unavailable(&error)),
         }
     }
 }
@@ -76,7 +76,7 @@ fn gone() -> ShopError {
     )
 }
 
-fn away(error: &Unavailable) -> ShopError {
+fn redis_unavailable(error: &Unavailable) -> ShopError {
     tracing::debug!(%error, "a dead letter cannot be changed now");
     ShopError::InvalidState("Redis does not answer. Try again later.".to_owned())
 }

@@ -231,7 +231,7 @@ mod tests {
             full_disks: 1,
             events_lost: 1,
             protection: Protection {
-                breakers_away: 1,
+                breakers_not_closed: 1,
                 breaker_openings: 1,
                 requests_refused: 5,
                 paying_refused: 1,

@@ -37,19 +37,19 @@ async fn fail_once(state: &AppState, check: &AbandonedRunsCheck) {
 /// silent.
 #[derive(Debug, Default)]
 pub struct AbandonedRunsCheck {
-    was_database_away: AtomicBool,
+    was_database_unavailable: AtomicBool,
 }
 
 impl AbandonedRunsCheck {
     /// Fails the runs that are abandoned. Returns their number.
     pub async fn run(&self, db: &Db) -> Result<u64, ShopError> {
-        let failed = if self.was_database_away.load(Ordering::Relaxed) {
+        let failed = if self.was_database_unavailable.load(Ordering::Relaxed) {
             store::server(db).await.map(|_| 0)
         } else {
             let failed = store::fail_abandoned(db, RUN_SILENT_MAX_S).await;
             failed.map_err(ShopError::from)
         };
-        self.was_database_away
+        self.was_database_unavailable
             .store(failed.is_err(), Ordering::Relaxed);
         failed
     }

@@ -72,7 +72,7 @@ async fn send_due(shop: &Shop, client: &Client, shutdown: &CancellationToken) {
             Destination::Stream(name) => append_all(shop, name, &claimed).await,
         };
         // What cannot be settled is sent again when its claim ends.
-        if let Err(error) = shop.outbox().settle(results).await {
+        if let Err(error) = shop.outbox().store_results(results).await {
             tracing::warn!(%error, "events were sent, but their results were not stored; they are sent again");
             return;
         }

@@ -45,7 +45,7 @@ async fn reconcile_once(shop: &Shop, failing: &Failing) {
     match shop.gates().reconcile().await {
         Ok(Some(done)) => {
             failing.log(&done.failed);
-            for report in &done.taught {
+            for report in &done.reconciled {
                 tracing::debug!(%report, "a gate differed from its row and was reconciled");
             }
         }

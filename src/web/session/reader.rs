@@ -28,8 +28,8 @@ impl Visit {
 /// # Errors
 /// [`ShopError::Unavailable`] if the session or the password cannot be read.
 pub async fn is_administrator(state: &AppState, session: Id) -> Result<bool, ShopError> {
-    let away = |_| ShopError::Unavailable { retry_after_s: 2 };
-    let record = state.sessions.load(&session).await.map_err(away)?;
+    let unavailable = |_| ShopError::Unavailable { retry_after_s: 2 };
+    let record = state.sessions.load(&session).await.map_err(unavailable)?;
     let record = record.as_ref();
     let credential = record.and_then(|record| record.data.get(ADMIN_KEY));
     let credential = credential.and_then(Value::as_str);

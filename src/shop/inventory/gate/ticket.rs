@@ -75,9 +75,9 @@ impl Ticket {
         self.admission
     }
 
-    /// Notes the row as the purchase has found it under its lock, or has left it. The gate learns
-    /// it only if that is committed.
-    pub fn learn(&self, level: Level) {
+    /// Notes the row as the purchase has found it under its lock, or has left it. The level is
+    /// written to the gate only if that is committed.
+    pub fn note_level(&self, level: Level) {
         let mut last = self.level.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Some((level, Instant::now()));
     }
@@ -88,7 +88,7 @@ impl Ticket {
     pub async fn close(&self, mut outcome: Outcome<Receipt>) -> Outcome<Receipt> {
         let start = Instant::now();
         crash_point::pass("before confirming by", self.strategy.as_str());
-        if let Err(error) = self.tell_gate(&outcome.result).await {
+        if let Err(error) = self.report_to_gate(&outcome.result).await {
             tracing::debug!(%error, "could not write the outcome of a purchase to the gate; reconciliation does it");
         }
         self.is_closed.store(true, Ordering::Relaxed);
@@ -99,7 +99,7 @@ impl Ticket {
         outcome
     }
 
-    async fn tell_gate(&self, result: &Result<Receipt, TxnError>) -> Result<(), Unavailable> {
+    async fn report_to_gate(&self, result: &Result<Receipt, TxnError>) -> Result<(), Unavailable> {
         let level = *self.level.lock().unwrap_or_else(PoisonError::into_inner);
         let (gate, reservation) = (&self.gate, &self.reservation);
         match (result, level) {

@@ -90,13 +90,13 @@ impl HoldStrategy for RedisHold {
         if let Some(gate) = shop.gate() {
             // All at once: a cart waits for Redis once, however many products it has.
             let asked = requests.iter().map(|request| reserve(shop, gate, request));
-            let mut is_away = false;
+            let mut is_unavailable = false;
             for answer in work.time_redis(join_all(asked)).await {
                 let (reservation, answered) = answer?;
                 reserved.push((gate.clone(), reservation));
-                is_away |= !answered;
+                is_unavailable |= !answered;
             }
-            if is_away {
+            if is_unavailable {
                 let shop = shop.clone();
                 work.after_commit(move || shop.metrics().fell_back(StrategyKey::RedisHold));
             }

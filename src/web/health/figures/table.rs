@@ -386,7 +386,7 @@ pub static FIGURES: [Figure; FIGURE_COUNT] = [
         limit: Some(0.0),
         guide: "a-breaker-is-open",
         metric: "doorbuster_breaker_state",
-        value: |interval| Some(count(interval.now.protection.breakers_away)),
+        value: |interval| Some(count(interval.now.protection.breakers_not_closed)),
     },
     Figure {
         id: "breaker-openings",

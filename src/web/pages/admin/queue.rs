@@ -20,7 +20,7 @@ const PAGE: RedisPage = RedisPage {
     title: "Queue",
     lead: "Orders that redis-stream has accepted, until they are written.",
     without_redis: "This server has no Redis. Set REDIS_URL and start it again to use the queue.",
-    while_away: "Redis does not answer. Until Redis responds, the shop writes each order immediately. \
+    while_unavailable: "Redis does not answer. Until Redis responds, the shop writes each order immediately. \
                  Reload this page later.",
 };
 
