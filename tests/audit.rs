@@ -676,7 +676,7 @@ async fn a_customer_above_the_limit_is_reported() {
         two.id
     );
     check_reported(&shop, &violation, &["limits-kept"]).await;
-    // The limit at the time of the sale counts: a lower limit accuses no earlier order.
+    // The limit at the time of the sale counts: a lower limit makes no earlier order a violation.
     shop.by_hand
         .run("UPDATE product SET per_customer_limit = 1")
         .await;

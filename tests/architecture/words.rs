@@ -29,6 +29,7 @@ const RIDDLE: &str = "a riddle with the actor left out";
 const ARCHAIC: &str = "archaic";
 const METAPHOR: &str = "a metaphor that a newcomer has to decode";
 const TWO_WORDS: &str = "a second word for one thing";
+const MINDLESS: &str = "the act of a person, for a program";
 
 const WORDS: &[Forbidden] = &[
     forbidden(
@@ -85,6 +86,32 @@ const WORDS: &[Forbidden] = &[
         "which error is returned when, or leave the section out",
     ),
     forbidden(
+        r"limit(s|ed)? for each (customer|product|address)",
+        TWO_WORDS,
+        "per customer, per product, per address",
+    ),
+    forbidden(
+        r"(database|redis|provider|collector) (is|was) away",
+        TWO_WORDS,
+        "unavailable",
+    ),
+    forbidden(
+        r"left alone|leaves? (it|the (database|provider)) alone",
+        METAPHOR,
+        "gets no requests; its breaker is open",
+    ),
+    forbidden(
+        r"(database|row|gate|redis|server|shop|program) (believes|hears|wants|wishes|knows|learns)",
+        MINDLESS,
+        "stores, contains, reads, finds, needs",
+    ),
+    forbidden(
+        r"learnt|distrusts?|accuse[sd]?",
+        MINDLESS,
+        "stored, read, received; verifies; makes it a violation",
+    ),
+    forbidden(r"wish(es)?", TWO_WORDS, "run command"),
+    forbidden(
         r"it is an exhibit",
         RIDDLE,
         "Expected: this strategy is broken on purpose.",
@@ -103,6 +130,11 @@ const NAMES: &[&str] = &[
     "\"nobody\"",
     "\\\"nobody\\\"",
     "//nobody@",
+    // A column of earlier versions.
+    "\"wish\"",
+    "`wish`",
+    "wish VARCHAR",
+    "(wish IN",
 ];
 
 fn is_in_name(text: &str, at: usize) -> bool {
@@ -174,6 +206,13 @@ fn a_forbidden_word_is_found() {
         ("what is on the shelf", 1),
         ("/// What the database says.", 1),
         ("What the database says about a lane", 0),
+        ("2 is the limit for each customer.", 1),
+        ("The database is away, and is left alone.", 2),
+        ("The row decides, whatever the gate knows.", 1),
+        (
+            "`wish` is the column of the command; a shopper knows the price",
+            0,
+        ),
         ("a renewed, seamless, shelved plan is understood", 0),
     ] {
         let found = found_in(&Text::new("x.md", text));

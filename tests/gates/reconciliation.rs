@@ -105,7 +105,7 @@ async fn what_a_hand_changes_in_redis_is_reconciled() {
             .expect("Redis answers");
         let found = gate_of(&server, &product).await.1;
         assert!(found.is_some(), "{wrong:?}");
-        // The row decides, whatever the gate knows.
+        // The row decides, whatever the gate contains.
         let too_many = shop.buy(&product).by(StrategyKey::RedisCounter).quantity(6);
         let refused = too_many.on(&server).await;
         assert_eq!(refused, Err(product.insufficient(5, 6)), "{wrong:?}");

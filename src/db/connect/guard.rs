@@ -71,7 +71,7 @@ impl DatabaseGuard {
     /// because a server with too many connections opens no other.
     ///
     /// # Errors
-    /// [`engine::refused_by_breaker`] while the database is left alone.
+    /// [`engine::refused_by_breaker`] while its breaker is open.
     pub(in crate::db) async fn admit(&self) -> Result<Option<Pass>, DbErr> {
         let Some(parts) = &self.0 else {
             return Ok(None);

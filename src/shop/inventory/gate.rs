@@ -78,14 +78,14 @@ pub struct Reservation {
     pub key: String,
 }
 
-/// What the gate knows about a reservation.
+/// The answer of the gate to a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// The gate has no level of this product, or Redis is unavailable: the row decides.
     Unknown,
     /// The units are leased to the purchase.
     Reserved { left: i64 },
-    /// Too few units are left, as far as the gate knows: the row decides.
+    /// Too few units are left, by the level in the gate: the row decides.
     Short { left: i64 },
     /// The row has just refused as many units.
     Refused(RecentRefusal),

@@ -23,7 +23,7 @@ pub struct QueuedOrderJson {
     /// `queued`, or `held` if the shop could not write the order and looks into it.
     #[schema(example = "queued")]
     status: &'static str,
-    /// The orders in front of it, as far as the server knows.
+    /// The orders in front of it, by the server's latest count.
     #[schema(example = 42)]
     ahead: Option<u64>,
 }

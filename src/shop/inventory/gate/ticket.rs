@@ -122,7 +122,7 @@ impl Ticket {
 }
 
 /// The buyer may have left. Their purchase has ended by now, because it has a ticket of its own
-/// until then: the row knows whether it has taken the units.
+/// until then: the row shows whether it has taken the units.
 impl Drop for Ticket {
     fn drop(&mut self) {
         if !*self.is_closed.get_mut()
