@@ -106,7 +106,7 @@ problem_types! {
     LimitedPerCustomer "limited-per-customer" 409 "Limited per customer"
         "An express purchase names no customer, so it does not sell a product with a limit. Buy it on its page.";
     SaleNotStarted "sale-not-started" 409 "Sale not started"
-        "The product's sale opens later; startsAt of GET /api/products/{id} says when.";
+        "The product's sale opens later; see startsAt of GET /api/products/{id}.";
     SaleEnded "sale-ended" 409 "Sale ended"
         "The product's sale is over.";
     CartEmpty "cart-empty" 409 "Empty cart"
