@@ -216,10 +216,10 @@ pub fn is_connection_lost(error: &DbErr) -> bool {
 
 /// True if the server did not answer, or takes no requests at the moment. Every other error is an
 /// answer: a server that reports a full disk, or cancels a slow statement, is there.
-pub fn is_unavailable(error: &DbErr) -> bool {
+pub fn is_unresponsive(error: &DbErr) -> bool {
     match server_code(error) {
-        Some(ServerCode::Postgres(state)) => postgres::errors::is_unavailable(&state),
-        Some(ServerCode::MySql(number)) => mysql::errors::is_unavailable(number),
+        Some(ServerCode::Postgres(state)) => postgres::errors::is_unresponsive(&state),
+        Some(ServerCode::MySql(number)) => mysql::errors::is_unresponsive(number),
         None => is_unavailable(error),
     }
 }

@@ -100,7 +100,7 @@ impl DatabaseGuard {
 
     /// Notes the error of a call: most errors are answers, too.
     pub(in crate::db) fn answered_with(&self, pass: Option<Pass>, error: &DbErr) {
-        if engine::is_unavailable(error) {
+        if engine::is_unresponsive(error) {
             self.failed(pass);
         } else {
             self.answered(pass);

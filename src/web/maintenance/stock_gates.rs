@@ -52,8 +52,7 @@ async fn reconcile_once(shop: &Shop, failing: &Failing) {
         Ok(None) | Err(GatesError::NoRedis) => {}
         // The connection logs when Redis goes and comes.
         Err(GatesError::Redis(error)) => {
-            tracing::debug!(%error, "could not reconcile the gates; the next round tries \
-                                                                  again")
+            tracing::debug!(%error, "could not reconcile the gates; the next round tries again")
         }
         Err(GatesError::Shop(error)) => {
             tracing::warn!(%error, "could not reconcile the gates in Redis");

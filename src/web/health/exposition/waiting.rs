@@ -36,8 +36,7 @@ impl Metrics {
         )?;
         writer.gauges(
             "doorbuster_order_queue_oldest_waiting_age_seconds",
-            "Age of the oldest order in the queue in Redis that is neither written nor rejected \
-             yet",
+            "Age of the oldest order in the queue in Redis that is neither written nor rejected yet",
             queue.map(|queue| (NO_LABELS, queue.oldest.as_secs_f64())),
         )?;
         writer.gauges(
