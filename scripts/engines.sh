@@ -2,9 +2,10 @@
 # Starts or stops private servers for development and tests:
 #     scripts/engines.sh ENGINE [start|stop|install]
 # ENGINE is mariadb (one server), galera (a cluster of three) or redis (one Redis or Valkey, which
-# only this one can also just install). They listen only on 127.0.0.1, and their data is in
+# this script can also just install). They listen only on 127.0.0.1, and their data is in
 # DOORBUSTER_DATA/engines, with the password that all of them have. Starting what runs already prints
 # its URLs again. With DOORBUSTER_ENGINES_DURABLE=no the database servers do not wait for the disk.
+# `faketime install` installs a library that gives a process another clock.
 # The exit code is 69 if a program is missing and cannot be installed.
 set -eu
 
@@ -364,9 +365,13 @@ start_galera() {
     done
     wait_for_cluster
     create_user "$(node_folder 1)"
+    nodes=
     for node in 1 2 3; do
-        print_url "$(sql "$(node_folder "$node")" 'SELECT @@port')"
+        port=$(sql "$(node_folder "$node")" 'SELECT @@port')
+        print_url "$port"
+        nodes=$nodes${nodes:+,}127.0.0.1:$port
     done
+    echo "DATABASE_NODES=$nodes"
 }
 
 # In this order, so that the first node stops last and has every change.
@@ -474,6 +479,19 @@ stop_redis() {
     done
 }
 
+# ---------------------------------------------------------------- faketime
+
+need_faketime() {
+    for library in /usr/lib/*/faketime/libfaketime.so.1 /usr/lib64/faketime/libfaketime.so.1; do
+        [ ! -f "$library" ] || return 0
+    done
+    missing=' libfaketime.so.1'
+    { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; } ||
+        fail "missing: libfaketime.so.1. Install libfaketime
+(on Debian, as root: apt-get install libfaketime), and run this again."
+    install_packages libfaketime libfaketime
+}
+
 # ---------------------------------------------------------------- command
 
 engine=${1-}
@@ -487,6 +505,7 @@ case "$engine ${2-start}" in
     start_redis
     ;;
 'redis install') need_redis ;;
+'faketime install') need_faketime ;;
 'mariadb stop' | 'galera stop' | 'redis stop') "stop_$engine" ;;
 *) fail "usage: ./makew engines mariadb|galera|redis [start|stop]" ;;
 esac

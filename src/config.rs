@@ -31,6 +31,17 @@ pub struct DatabaseSettings {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
     pub database_url: Option<String>,
 
+    /// Addresses of the nodes of a Galera cluster, comma-separated (node1:3306,node2:3306): a
+    /// simulation can write to the first one or to all.
+    #[arg(
+        long,
+        env = "DATABASE_NODES",
+        value_delimiter = ',',
+        value_name = "HOST:PORT",
+        global = true
+    )]
+    pub database_nodes: Vec<String>,
+
     /// Data folder of the embedded PostgreSQL.
     #[arg(
         long = "data",
@@ -45,6 +56,13 @@ impl DatabaseSettings {
     /// Returns the URL. An empty variable, as in a template of `.env`, is none.
     pub fn url(&self) -> Option<&str> {
         self.database_url.as_deref().filter(|url| !url.is_empty())
+    }
+
+    /// Returns the addresses of the nodes of the cluster. An empty variable contains none.
+    pub fn nodes(&self) -> Vec<String> {
+        let nodes = self.database_nodes.iter().map(|node| node.trim());
+        let nodes = nodes.filter(|node| !node.is_empty());
+        nodes.map(ToOwned::to_owned).collect()
     }
 }
 

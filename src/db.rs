@@ -2,6 +2,8 @@
 //!
 //! Only this module, `shop` and `simulation::store` use `sea_orm`; other modules get `model` types.
 
+pub mod clock;
+pub mod cluster;
 pub mod connect;
 pub mod dialect;
 pub mod embedded;

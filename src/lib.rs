@@ -8,15 +8,16 @@
 //! | [`api`] | server functions, one file per subject | model; in their bodies web::session, shop, simulation |
 //! | `web` | the server: routes, pages, layers, streams | ui, islands, api, and everything below it |
 //! | `shop` | the domain: stock, carts, holds, orders, the audit | payment::gateway, db, redis, feed, metrics, resilience, telemetry, model, config |
-//! | `payment` | the client of the payment provider; the simulated provider, a separate process | resilience, telemetry, model, config |
-//! | `simulation` | concurrent simulated buyers and the verdict on their run | shop, payment, db, redis, feed, model, config |
+//! | `payment` | the client of the payment provider; the simulated provider, a separate process | resilience, telemetry, http_client, model, config |
+//! | `simulation` | concurrent simulated buyers and the verdict on their run | shop, payment, db, redis, feed, http_client, model, config |
 //! | `feed` | changes after commits, for pages and other processes | model, config |
 //! | `db` | connections, transactions, locks, rows | metrics, resilience, telemetry, model, config |
 //! | `metrics` | counters and histograms of a server process | model |
 //! | `redis` | the connection to Redis, with deadlines and a breaker | resilience |
 //! | `resilience` | circuit breakers, the limit of requests at once, the budget of retries | metrics |
+//! | `http_client` | the client of all requests over HTTP, with TLS | no other module |
 //! | `config` | settings | model |
-//! | `telemetry` | logs; traces | metrics, config |
+//! | `telemetry` | logs; traces | metrics, http_client, config |
 //!
 //! `tests/architecture/imports.rs` checks the sources against this table.
 
@@ -33,6 +34,8 @@ pub mod config;
 pub mod db;
 #[cfg(feature = "ssr")]
 pub mod feed;
+#[cfg(feature = "ssr")]
+pub mod http_client;
 #[cfg(feature = "ssr")]
 pub mod metrics;
 #[cfg(feature = "ssr")]

@@ -1,12 +1,13 @@
 //! Counters and histograms of a server process.
 //!
 //! They are plain atomic numbers in structures that their users own and share: no registry is
-//! asked by name, nothing is locked and nothing is allocated where something is counted. A
-//! simulation has numbers of its own, which no server shows: its transactions are not the shop's.
-//! `web::health` reads them, and writes them in the format of Prometheus.
+//! asked by name, and counting waits for no lock and allocates nothing. A simulation has numbers of
+//! its own, which no server shows: its transactions are not the shop's. `web::health` reads them,
+//! and writes them in the formats of Prometheus.
 //!
 //! Every label is one of a fixed list, so the number of series has a limit, whatever is requested.
 
+pub mod exemplar;
 pub mod histogram;
 pub mod http;
 pub mod refusals;
@@ -14,6 +15,7 @@ pub mod selling;
 pub mod traces;
 pub mod transactions;
 
+pub use exemplar::Exemplar;
 pub use histogram::{Histogram, HistogramSnapshot};
 pub use http::HttpMetrics;
 pub use refusals::{Refusal, RefusalMetrics};

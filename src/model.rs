@@ -68,4 +68,4 @@ pub use sample::Sample;
 pub use shop_error::ShopError;
 pub use snapshot::{LaneSnapshot, RunSnapshot, RunVerdict};
 pub use strategy::{QueueLocation, StockLayout, StrategyKey};
-pub use verdict::{LatencyMs, TimeSplitMs, Verdict};
+pub use verdict::{ClusterFigures, LatencyMs, TimeSplitMs, Verdict};

@@ -22,7 +22,7 @@
 //! | [`Shop::sale_administration`] | plans, opens and ends sales | `sales/planning.rs` |
 //! | [`Shop::discount_administration`] | creates and switches discount codes | `discounts.rs` |
 //! | [`Shop::administrators`] | checks and stores the password | `administrator.rs` |
-//! | [`Shop::wrong_passwords`] | counts wrong passwords of each network | `wrong_passwords.rs` |
+//! | [`Shop::guess_counts`] | counts wrong guesses of each network | `guess_counts.rs` |
 //! | [`Shop::purchases`] | counts express purchases of this process | `inventory.rs` |
 //! | [`Shop::gates`] | inspects the gates in Redis, and reconciles them for maintenance | `gates.rs` |
 //! | [`Shop::gate_administration`] | seeds and reconciles the gates | `gates/administration.rs` |
@@ -46,6 +46,7 @@ pub mod customer_limit;
 pub mod discounts;
 mod email_address;
 pub mod gates;
+pub mod guess_counts;
 pub mod holds;
 pub mod idempotency;
 pub mod inventory;
@@ -66,7 +67,6 @@ pub mod seed;
 pub mod settlement;
 pub mod stock;
 pub mod stock_admin;
-pub mod wrong_passwords;
 
 use std::{sync::Arc, time::Duration};
 
@@ -88,6 +88,7 @@ use cart::Carts;
 use catalog::{Catalog, sold_out_time::SoldOutTimes};
 use discounts::{DiscountAdministration, Discounts};
 use gates::{GateAdministration, Gates};
+use guess_counts::GuessCounts;
 use holds::HolderAddress;
 use inventory::{InjectionPoint, Purchases, gate::StockGate};
 use operation::Operation;
@@ -100,7 +101,6 @@ use reservations::Reservations;
 use sales::{SaleAdministration, Sales};
 use stock::Stock;
 use stock_admin::StockAdministration;
-use wrong_passwords::WrongPasswords;
 
 /// The shop on one connection pool.
 #[derive(Clone, Debug)]
@@ -333,9 +333,9 @@ impl Shop {
         Administrators { shop: self }
     }
 
-    /// The counts of wrong passwords.
-    pub fn wrong_passwords(&self) -> WrongPasswords<'_> {
-        WrongPasswords { shop: self }
+    /// The counts of wrong guesses.
+    pub fn guess_counts(&self) -> GuessCounts<'_> {
+        GuessCounts { shop: self }
     }
 
     /// The express purchases of this process.

@@ -1,10 +1,12 @@
 //! Logging to standard error: text on a terminal, JSON lines otherwise. Traces of requests, if they
 //! are asked for.
 
+mod log_writer;
 mod span_queue;
 pub mod spans;
 mod traces;
 
+pub use log_writer::lost_lines;
 pub use traces::{Traces, TracesError};
 
 use std::io::IsTerminal;
@@ -44,14 +46,14 @@ where
 {
     if std::io::stderr().is_terminal() {
         tracing_subscriber::fmt::layer::<S>()
-            .with_writer(std::io::stderr)
+            .with_writer(log_writer::standard_error)
             // See `json_layer`.
             .log_internal_errors(false)
             .compact()
             .with_target(false)
             .boxed()
     } else {
-        json_layer::<S, _>(std::io::stderr).boxed()
+        json_layer::<S, _>(log_writer::standard_error).boxed()
     }
 }
 

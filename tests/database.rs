@@ -2,6 +2,7 @@
 
 mod black_hole;
 mod dropped_futures;
+mod failed_procedures;
 mod indexes;
 mod longer_names;
 mod refolding;

@@ -17,6 +17,7 @@ mod scene;
 mod watch;
 
 // The families of faults.
+mod clock;
 mod database;
 mod disk;
 mod locks;

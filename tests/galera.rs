@@ -5,6 +5,8 @@
 //! locks are valid on one node.
 
 mod cluster;
+mod locks;
+mod writers;
 
 use std::{
     sync::{

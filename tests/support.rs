@@ -17,12 +17,13 @@ pub mod sessions;
 pub mod shared_server;
 pub mod shop;
 pub mod small_disk;
+pub mod tls;
 pub mod wire;
 pub mod words;
 
 use std::time::Duration;
 
-use doorbuster::{db::txn::Policy, model::StrategyKey};
+use doorbuster::{db::txn::Policy, http_client, model::StrategyKey};
 
 pub use database::TestDatabase;
 pub use race::{Gate, StockLock};
@@ -48,6 +49,11 @@ pub const fn patient(name: &'static str) -> Policy {
         deadline: PATIENCE,
         ..Policy::request(name)
     }
+}
+
+/// Returns a client for requests to the servers of a test.
+pub fn http_client() -> reqwest::Client {
+    http_client::builder().build().expect("a client")
 }
 
 /// Awaits `future`, and fails the test instead of hanging.

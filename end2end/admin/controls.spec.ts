@@ -128,6 +128,7 @@ test("each preset fills in the form, and its address reproduces it", async ({ pa
     "Two servers, one mutex",
     "A lock that ends too early",
     "Stock in two places",
+    "One writer node or all",
     "One statement at a time",
   ]);
   await stories.filter({ hasText: "12.12" }).click();
@@ -143,6 +144,10 @@ test("each preset fills in the form, and its address reproduces it", async ({ pa
   await expect(page.locator("#servers")).toHaveValue("");
   await stories.filter({ hasText: "Two servers, one mutex" }).click();
   await expect(page.locator("#servers")).toHaveValue("2");
+  await expect(page.getByRole("listitem").filter({ hasText: "One writer node" })).toContainText(
+    "Not available without a cluster",
+  );
+  await expect(page.locator("#writers")).toHaveCount(0);
   await expectAccessible(page);
   await page.setViewportSize({ width: 390, height: 844 });
   await expectNoSidewaysScroll(page);

@@ -53,7 +53,7 @@ test("a purchase reaches a subscriber, signed, and again after a failure", async
     await page.getByLabel("Send to").fill("warehouse");
     await page.getByRole("button", { name: "Subscribe" }).click();
     await expect(page.getByLabel("Send to")).toHaveValue("warehouse");
-    await expect(page.getByText("Enter a URL (http://…)").first()).toBeVisible();
+    await expect(page.getByText("Enter a URL (https://…)").first()).toBeVisible();
 
     await page.getByLabel("Send to").fill(url);
     await page.getByRole("button", { name: "Subscribe" }).click();

@@ -43,6 +43,8 @@ mod m0033_outbox;
 mod m0034_wrong_passwords;
 mod m0035_levels_of_all_counters;
 mod m0036_event_states;
+mod m0038_events_of_refunds;
+mod m0039_wrong_guesses;
 pub mod mysql;
 
 /// Runs all migrations for PostgreSQL, oldest first.
@@ -87,6 +89,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0034_wrong_passwords::Migration),
             Box::new(m0035_levels_of_all_counters::Migration),
             Box::new(m0036_event_states::Migration),
+            Box::new(m0038_events_of_refunds::Migration),
+            Box::new(m0039_wrong_guesses::Migration),
         ]
     }
 }

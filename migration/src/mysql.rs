@@ -10,6 +10,9 @@ mod m0001_baseline;
 mod m0002_wrong_passwords;
 mod m0003_levels_of_all_counters;
 mod m0004_event_states;
+mod m0006_cluster_locks;
+mod m0007_events_of_refunds;
+mod m0008_wrong_guesses;
 
 /// Runs all migrations for MySQL and MariaDB, oldest first.
 pub struct Migrator;
@@ -22,6 +25,9 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_wrong_passwords::Migration),
             Box::new(m0003_levels_of_all_counters::Migration),
             Box::new(m0004_event_states::Migration),
+            Box::new(m0006_cluster_locks::Migration),
+            Box::new(m0007_events_of_refunds::Migration),
+            Box::new(m0008_wrong_guesses::Migration),
         ]
     }
 }

@@ -6,9 +6,10 @@ export class Lane {
   #columns;
   #used;
 
-  /** `names` are the columns; the first one is the time. */
-  constructor(strategy, names) {
+  /** `names` are the columns; the first one is the time. The lines of a second lane are thin. */
+  constructor(strategy, names, isThin) {
     this.strategy = strategy;
+    this.isThin = isThin;
     this.shown = true;
     this.#names = names;
     this.clear();

@@ -159,10 +159,10 @@ export class Panel {
         points: { show: false },
       }));
     }
-    const series = this.lanes.flatMap(({ strategy }) =>
+    const series = this.lanes.flatMap(({ strategy, isThin }) =>
       this.columns.map((column) => ({
         ...lineOf(strategy),
-        width: WIDTHS[this.columns.length === 1 ? 0 : this.allColumns.indexOf(column)],
+        width: WIDTHS[this.columns.length === 1 ? 0 : this.allColumns.indexOf(column)] / (isThin ? 2 : 1),
         cap: "butt",
         points: { show: false },
       })),

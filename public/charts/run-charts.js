@@ -36,7 +36,10 @@ class RunCharts extends HTMLElement {
     const names = this.getAttribute("columns").split(" ");
     this.lanes = this.getAttribute("lanes")
       .split(" ")
-      .map((strategy) => new Lane(strategy, names));
+      .map((lane) => {
+        const [strategy, thin] = lane.split("/");
+        return new Lane(strategy, names, thin !== undefined);
+      });
     this.#panels = [...this.querySelectorAll("[data-columns]")].map((host) => new Panel(host, this));
     this.#watchPanels();
     this.#listen();

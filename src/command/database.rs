@@ -14,6 +14,8 @@ use crate::CommandError;
 /// [`OpenDatabase::close`].
 pub struct OpenDatabase {
     pub url: String,
+    /// The addresses of the nodes of the database's cluster.
+    pub nodes: Vec<String>,
     /// The data folder of the embedded database.
     pub data: PathBuf,
     embedded: Option<EmbeddedPostgres>,
@@ -55,6 +57,7 @@ impl OpenDatabase {
         let data = settings.data.clone();
         Ok(Self {
             url,
+            nodes: settings.nodes(),
             data,
             embedded,
         })

@@ -174,7 +174,8 @@ async fn start(
     let state = AppState::new(ServerParts {
         engine: Engine::new(database.url.clone(), feed)
             .with_gateway(gateway.unguarded())
-            .with_gate(gate),
+            .with_gate(gate)
+            .with_nodes(database.nodes.clone()),
         sessions: DbSessionStore::new(db.clone()),
         limits: RateLimits::new(settings.purchase_rate_per_s)
             .with_new_carts_per_minute(NonZeroU32::new(settings.new_carts_per_minute))

@@ -12,7 +12,7 @@ use doorbuster::{
     config::{DatabaseSettings, RedisSettings},
     db::PoolSettings,
     feed::Feed,
-    model::{DatabaseEngine, RunSnapshot, SimulationPlan, StrategyKey, plan::Journey},
+    model::{DatabaseEngine, RunSnapshot, ShopError, SimulationPlan, StrategyKey, plan::Journey},
     shop::{Shop, administrator::Administrator},
     simulation::{Engine, SimulationError},
 };
@@ -50,13 +50,13 @@ pub async fn run(
         database.prepare().await?;
         let engine = engine(database, redis, &interrupt).await?;
         if plan.journey == Journey::Express {
-            return Ok(simulate(&engine, plan, &arguments.target).await?);
+            return simulate(&engine, plan, &arguments.target).await;
         }
         let gateway = open_own_gateway(database).await?;
         let engine = engine.with_gateway(gateway.unguarded());
         let end = simulate(&engine, plan, &arguments.target).await;
         gateway.close().await;
-        Ok(end?)
+        end
     })
     .await?;
     match (end, interrupt.exit_code()) {
@@ -82,6 +82,7 @@ pub async fn engine(
     let gate = open_gate_on(redis, database).await?;
     Ok(Engine::new(database.url.clone(), Feed::default())
         .with_gate(gate)
+        .with_nodes(database.nodes.clone())
         .waiting_for_others(note)
         .interruptible(interrupt.token()))
 }
@@ -126,13 +127,16 @@ async fn simulate(
     engine: &Engine,
     plan: SimulationPlan,
     targets: &[Url],
-) -> Result<Option<RunSnapshot>, SimulationError> {
+) -> Result<Option<RunSnapshot>, CommandError> {
     let attempts = plan.total_attempts();
     let started = engine
         .start(&Administrator::at_the_command_line(), plan)
         .await;
     let started = match started {
         Err(SimulationError::Interrupted) => return Ok(None),
+        Err(SimulationError::Shop(error @ ShopError::FieldsInvalid(_))) => {
+            return Err(describe(&error).into());
+        }
         started => started?,
     };
     let bar = progress_bar(attempts);
@@ -143,7 +147,7 @@ async fn simulate(
         })
         .await;
     bar.finish_and_clear();
-    end.map(Some)
+    Ok(Some(end?))
 }
 
 /// Visible on a terminal only: indicatif draws nothing to a pipe.

@@ -49,14 +49,14 @@ impl TraceSettings {
         let Some(base) = given(self.endpoint.as_deref()) else {
             return Ok(None);
         };
-        let base = Url::parse(base).ok().filter(|base| base.scheme() == "http");
+        let is_web = |base: &Url| matches!(base.scheme(), "http" | "https");
+        let base = Url::parse(base).ok().filter(is_web);
         let url = base.and_then(|base| {
             let base = base.as_str().trim_end_matches('/');
             Url::parse(&format!("{base}{TRACES_PATH}")).ok()
         });
         url.map(Some).ok_or(
-            "OTEL_EXPORTER_OTLP_ENDPOINT is not the http:// URL of a collector (http://127.0.0.1:4318); for \
-             https, send to a collector or a proxy beside the server",
+            "OTEL_EXPORTER_OTLP_ENDPOINT is not the URL of a collector (http://127.0.0.1:4318)",
         )
     }
 
@@ -123,10 +123,11 @@ mod tests {
             ("http://127.0.0.1:4318", "http://127.0.0.1:4318/v1/traces"),
             ("http://collector:4318/", "http://collector:4318/v1/traces"),
             ("http://host/otlp", "http://host/otlp/v1/traces"),
+            ("https://collector", "https://collector/v1/traces"),
         ] {
             assert_eq!(sent_to(endpoint), Ok(Some(expected.to_owned())));
         }
-        for refused in ["https://collector", "collector:4318", "4318", "http://"] {
+        for refused in ["ftp://collector", "collector:4318", "4318", "http://"] {
             assert!(sent_to(refused).is_err(), "{refused}");
         }
     }

@@ -153,11 +153,6 @@ impl Db {
         self.transactions.connection()
     }
 
-    /// Returns the same pool, for a statement that is its own transaction.
-    pub(super) fn statements(&self) -> &Statements<DatabaseConnection> {
-        &self.transactions
-    }
-
     /// Returns the hook of its statements.
     pub(super) fn hook(&self) -> &OptionalHook {
         self.transactions.hook()

@@ -301,7 +301,26 @@ pub async fn advisory_lock_in_transaction<C: ConnectionTrait>(
         .map(drop)
 }
 
+/// Waits for an advisory lock like [`advisory_lock_in_transaction`], and excludes the transactions
+/// on the other nodes of a cluster, which do not share the lock: of two that have it at the same
+/// time, one fails with a retryable error at COMMIT.
+pub async fn cluster_lock_in_transaction<C: ConnectionTrait>(
+    connection: &C,
+    class: i32,
+    id: i64,
+) -> Result<(), DbErr> {
+    advisory_lock_in_transaction(connection, class, id).await?;
+    match Engine::of(connection) {
+        Engine::Postgres => Ok(()),
+        Engine::MySql => mysql::cluster::exclude(connection, id).await,
+    }
+}
+
 /// Takes the advisory lock `key` until the transaction ends, unless another session holds it.
+///
+/// On a cluster, two servers on two nodes can both have it. So it may only save work: everything
+/// that is done under it must be right if it is done twice, or be written to the same rows, so that
+/// one of the two fails at COMMIT.
 pub async fn try_advisory_lock_in_transaction<C: ConnectionTrait>(
     connection: &C,
     key: i64,

@@ -35,4 +35,5 @@ pub mod stock;
 pub mod stock_bucket;
 pub mod stock_movement;
 pub mod stock_unit;
+pub mod wrong_guess;
 pub mod wrong_password;

@@ -26,7 +26,7 @@ const ADVISORY_ADDRESS: i32 = 2;
 /// The class of the advisory lock of retention.
 const ADVISORY_RETENTION: i32 = 3;
 /// The class of advisory locks whose key is a network that sends passwords.
-const ADVISORY_PASSWORDS: i32 = 4;
+const ADVISORY_GUESSES: i32 = 4;
 
 /// Locks one stock row with `SELECT … FOR UPDATE`; `None` if it does not exist.
 pub async fn stock_row(work: &Work, product_id: i64) -> Result<Option<stock::Model>, DbErr> {
@@ -41,9 +41,10 @@ pub async fn stock_row_nowait(work: &Work, product_id: i64) -> Result<Option<sto
 }
 
 /// Waits for the advisory lock of an address, under which its holds are counted and added. It comes
-/// after the cart and before every other lock.
+/// after the cart and before every other lock. Two transactions that each add a hold write no
+/// common row, so on a cluster the lock is also a row.
 pub async fn holds_of_address(work: &Work, address: &str) -> Result<(), DbErr> {
-    work.time_lock_wait(dialect::advisory_lock_in_transaction(
+    work.time_lock_wait(dialect::cluster_lock_in_transaction(
         work.connection(),
         ADVISORY_ADDRESS,
         key_of(address),
@@ -51,12 +52,14 @@ pub async fn holds_of_address(work: &Work, address: &str) -> Result<(), DbErr> {
     .await
 }
 
-/// Waits for the advisory lock of a network, under which its wrong passwords are counted.
-pub async fn wrong_passwords_of(work: &Work, network: &str) -> Result<(), DbErr> {
+/// Waits for the advisory lock of a network, under which its wrong guesses of one kind are counted.
+/// Every count writes the row of the network, so on a cluster one of two counts fails at COMMIT and
+/// is made again.
+pub async fn wrong_guesses_of(work: &Work, kind_and_network: &str) -> Result<(), DbErr> {
     work.time_lock_wait(dialect::advisory_lock_in_transaction(
         work.connection(),
-        ADVISORY_PASSWORDS,
-        key_of(network),
+        ADVISORY_GUESSES,
+        key_of(kind_and_network),
     ))
     .await
 }
@@ -70,7 +73,8 @@ fn key_of(text: &str) -> i64 {
     i64::from_be_bytes(key)
 }
 
-/// Waits for the advisory lock of a product, which is released when the transaction ends.
+/// Waits for the advisory lock of a product, which is released when the transaction ends. It only
+/// orders the buyers of one node: the conditional write of the stock row decides.
 pub async fn advisory_of_product(work: &Work, product_id: i64) -> Result<(), DbErr> {
     work.time_lock_wait(dialect::advisory_lock_in_transaction(
         work.connection(),
@@ -81,7 +85,8 @@ pub async fn advisory_of_product(work: &Work, product_id: i64) -> Result<(), DbE
 }
 
 /// Waits for the advisory lock of retention: several servers delete old rows, one batch at a time.
-/// Otherwise two of them could lock the same rows in a different order.
+/// Otherwise two of them could lock the same rows in a different order. On two nodes of a cluster,
+/// one of the two fails at COMMIT, and its rows are gone when it is retried.
 pub async fn retention(work: &Work) -> Result<(), DbErr> {
     dialect::advisory_lock_in_transaction(work.connection(), ADVISORY_RETENTION, 0).await
 }

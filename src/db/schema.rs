@@ -14,7 +14,9 @@ use super::{
     engine::{self, Engine},
 };
 
-/// The key of the advisory lock: an arbitrary number that no other lock uses.
+/// The key of the advisory lock: an arbitrary number that no other lock uses. The nodes of a
+/// cluster do not share it, but they execute changes of the schema one after the other: of two
+/// servers that migrate on two nodes, one stops at the first table that the other has created.
 const MIGRATION_LOCK: i64 = 0x646f_6f72;
 
 /// A change of the schema.

@@ -1,5 +1,6 @@
 //! A named lock that one database session holds for as long as its process needs it. If the process
-//! ends, so does the session, and the lock is free.
+//! ends, so does the session, and the lock is free. On a cluster, whose nodes do not share named
+//! locks, a lease in a table takes its place.
 
 use std::{str::FromStr, time::Duration};
 
@@ -14,7 +15,13 @@ use tokio::time::timeout;
 
 use super::{
     connect::ConnectError,
-    engine::{Engine, mysql::named_lock},
+    engine::{
+        Engine,
+        mysql::{
+            cluster::{self, ClusterLease},
+            named_lock,
+        },
+    },
 };
 
 /// How long the connection may take.
@@ -32,6 +39,7 @@ pub struct SessionLock {
 enum Session {
     Postgres(PgConnection),
     MySql(MySqlConnection),
+    Cluster(ClusterLease),
 }
 
 impl SessionLock {
@@ -54,7 +62,7 @@ impl SessionLock {
     }
 
     /// The same, and waits until the lock is free. Calls `on_wait` if another session holds it. All
-    /// waiting sessions get it in the order of their arrival.
+    /// waiting sessions get it in the order of their arrival, except on a cluster.
     ///
     /// # Errors
     /// [`ConnectError::Url`] and [`ConnectError::Unreachable`].
@@ -86,6 +94,7 @@ impl SessionLock {
                 .execute(session)
                 .await
                 .map(drop),
+            Session::Cluster(lease) => lease.release().await,
         };
         if let Err(error) = released {
             // The session is gone, and the lock with it.
@@ -107,10 +116,17 @@ impl SessionLock {
                 }
                 Engine::MySql => {
                     let options = MySqlConnectOptions::from_str(url).map_err(unreachable)?;
-                    MySqlConnection::connect_with(&options)
-                        .await
-                        .map(Session::MySql)
-                        .map_err(unreachable)
+                    let session = MySqlConnection::connect_with(&options).await;
+                    let mut session = session.map_err(unreachable)?;
+                    Ok(
+                        match cluster::recognize(&mut session)
+                            .await
+                            .map_err(unreachable)?
+                        {
+                            true => Session::Cluster(ClusterLease::new(session, key)),
+                            false => Session::MySql(session),
+                        },
+                    )
                 }
             }
         };
@@ -133,6 +149,7 @@ impl SessionLock {
                 .await
                 .map(|taken: Option<i64>| taken == Some(1))
                 .map_err(unreachable),
+            Session::Cluster(lease) => lease.try_take().await.map_err(unreachable),
         }
     }
 
@@ -148,6 +165,7 @@ impl SessionLock {
                 .execute(session)
                 .await
                 .map(drop),
+            Session::Cluster(lease) => lease.take_patiently().await,
         }
     }
 
@@ -155,6 +173,7 @@ impl SessionLock {
         let closed = match self.session {
             Session::Postgres(session) => session.close().await,
             Session::MySql(session) => session.close().await,
+            Session::Cluster(lease) => lease.close().await,
         };
         if let Err(error) = closed {
             tracing::debug!(%error, "could not close a connection");

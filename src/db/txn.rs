@@ -12,20 +12,20 @@ mod error;
 mod outcome;
 mod policy;
 mod progress;
+mod statement_pool;
 pub mod trace;
 mod work;
 
 pub use error::{ErrorChain, TxnError, read_error};
 pub use outcome::{Outcome, TimeSplit};
 pub use policy::{Policy, REQUEST_DEADLINE};
+pub use statement_pool::StatementPool;
 pub use work::{Abort, Work};
 
 use std::time::Instant;
 
 use futures::future::BoxFuture;
-use sea_orm::{
-    AccessMode, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel, TransactionTrait,
-};
+use sea_orm::{AccessMode, DatabaseTransaction, DbErr, IsolationLevel, TransactionTrait};
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::{Instrument, Span};
 
@@ -70,11 +70,12 @@ where
 /// Runs `body`, a single statement that is its own transaction: no BEGIN, no COMMIT, one round
 /// trip. For a statement that does the whole unit of work or that commits by itself.
 ///
-/// If the connection is lost during the statement, the outcome is unknown.
+/// If the connection is lost during the statement, the outcome is unknown. If the statement fails,
+/// everything that it has not committed is undone, on every engine.
 pub async fn run_statement<T, F>(db: &Db, policy: Policy, body: F) -> Outcome<T>
 where
     T: Send + 'static,
-    F: for<'c> Fn(&'c Statements<DatabaseConnection>) -> BoxFuture<'c, Result<T, DbErr>>
+    F: for<'c> Fn(&'c Statements<StatementPool>) -> BoxFuture<'c, Result<T, DbErr>>
         + Send
         + Sync
         + 'static,
@@ -142,9 +143,7 @@ struct AutoCommit<F>(F);
 impl<T, F> Body<T> for AutoCommit<F>
 where
     T: Send,
-    F: for<'c> Fn(&'c Statements<DatabaseConnection>) -> BoxFuture<'c, Result<T, DbErr>>
-        + Send
-        + Sync,
+    F: for<'c> Fn(&'c Statements<StatementPool>) -> BoxFuture<'c, Result<T, DbErr>> + Send + Sync,
 {
     async fn attempt(
         &self,
@@ -158,7 +157,8 @@ where
         let started = Instant::now();
         progress.commits();
         crash_point::pass("before commit of", name);
-        let result = (self.0)(db.statements()).await;
+        let pool = StatementPool::new(db.transactions().clone());
+        let result = (self.0)(&Statements::new(pool, db.hook().clone())).await;
         crash_point::pass("after commit of", name);
         split.execute += started.elapsed();
         trace::mark(Part::Execute, started);

@@ -1,36 +1,67 @@
-//! A histogram of durations: one atomic counter for each bucket.
+//! A histogram of durations: one atomic counter for each bucket, and an exemplar of those whose
+//! request is being traced.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use super::{Counter, microseconds};
+use opentelemetry::trace::TraceId;
+
+use super::{
+    Counter,
+    exemplar::{Exemplar, LatestExemplar},
+    microseconds,
+};
 
 /// The upper bounds of the buckets, in microseconds; one more bucket has no bound.
 pub const BOUNDS_US: [u64; 14] = [
     500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
     2_500_000, 5_000_000, 10_000_000,
 ];
-const BUCKETS: usize = BOUNDS_US.len() + 1;
+/// The number of buckets.
+pub const BUCKETS: usize = BOUNDS_US.len() + 1;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub struct Histogram {
-    buckets: [Counter; BUCKETS],
+    buckets: [Bucket; BUCKETS],
     sum_us: Counter,
 }
 
+#[derive(Debug, Default)]
+struct Bucket {
+    count: Counter,
+    exemplar: LatestExemplar,
+}
+
 impl Histogram {
-    /// Counts a duration.
-    pub fn observe(&self, duration: Duration) {
+    /// Counts a duration. `trace` is the one that contains it, if it is being recorded.
+    pub fn observe(&self, duration: Duration, trace: Option<TraceId>) {
         let us = microseconds(duration);
-        self.buckets[BOUNDS_US.partition_point(|bound| *bound < us)].increment();
+        let bucket = &self.buckets[BOUNDS_US.partition_point(|bound| *bound < us)];
+        bucket.count.increment();
         self.sum_us.add(us);
+        if let Some(trace) = trace {
+            bucket.exemplar.replace(Exemplar {
+                trace,
+                duration_us: us,
+                at: SystemTime::now(),
+            });
+        }
+    }
+
+    /// Returns the latest exemplar of each bucket.
+    pub fn exemplars(&self) -> [Option<Exemplar>; BUCKETS] {
+        let mut exemplars = [None; BUCKETS];
+        for (exemplar, bucket) in exemplars.iter_mut().zip(&self.buckets) {
+            *exemplar = bucket.exemplar.get();
+        }
+        exemplars
     }
 
     /// Returns the counts as they are now.
     pub fn snapshot(&self) -> HistogramSnapshot {
         let mut counts = [0; BUCKETS];
         for (count, bucket) in counts.iter_mut().zip(&self.buckets) {
-            *count = bucket.get();
+            *count = bucket.count.get();
         }
         HistogramSnapshot {
             counts,
@@ -105,7 +136,7 @@ mod tests {
     fn histogram_of(durations_us: &[u64]) -> HistogramSnapshot {
         let histogram = Histogram::default();
         for us in durations_us {
-            histogram.observe(Duration::from_micros(*us));
+            histogram.observe(Duration::from_micros(*us), None);
         }
         histogram.snapshot()
     }
@@ -117,6 +148,21 @@ mod tests {
         assert_eq!(snapshot.counts[13..], [1, 2]);
         assert_eq!(snapshot.count(), 6);
         assert_eq!(snapshot.sum_us, 80_001_002);
+    }
+
+    #[test]
+    fn only_a_traced_duration_is_an_exemplar_of_its_bucket() {
+        let histogram = Histogram::default();
+        histogram.observe(Duration::from_micros(700), None);
+        assert_eq!(histogram.exemplars(), [None; BUCKETS]);
+        let trace = TraceId::from(7_u128);
+        histogram.observe(Duration::from_micros(800), Some(trace));
+        histogram.observe(Duration::from_micros(900), None);
+        let exemplars = histogram.exemplars();
+        let exemplar = exemplars[1].expect("of the bucket from 500 µs to 1 ms");
+        assert_eq!((exemplar.trace, exemplar.duration_us), (trace, 800));
+        assert_eq!(exemplars.iter().flatten().count(), 1);
+        assert_eq!(histogram.snapshot().counts[1], 3);
     }
 
     #[test]

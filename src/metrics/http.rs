@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use opentelemetry::trace::TraceId;
+
 use super::{Counter, Histogram, RefusalMetrics};
 
 /// The classes of addresses: what they begin with, and the label.
@@ -58,12 +60,13 @@ pub fn class_of(path: &str) -> &'static str {
 }
 
 impl HttpMetrics {
-    /// Counts a response to a request of this class.
-    pub fn responded(&self, class: &str, status: u16, took: Duration) {
+    /// Counts a response to a request of this class. `trace` is that of the request, if it is being
+    /// recorded.
+    pub fn responded(&self, class: &str, status: u16, took: Duration, trace: Option<TraceId>) {
         let class = &self.classes[super::position_of(&LABELS, class)];
         let digit = usize::from(status / 100).clamp(2, 5);
         class.statuses[digit - 2].increment();
-        class.duration.observe(took);
+        class.duration.observe(took, trace);
     }
 
     /// Returns each class with its label.
@@ -125,7 +128,7 @@ mod tests {
     fn statuses_are_counted_by_their_first_digit() {
         let metrics = HttpMetrics::default();
         for status in [200, 204, 303, 404, 503, 101, 999] {
-            metrics.responded("api", status, Duration::from_millis(1));
+            metrics.responded("api", status, Duration::from_millis(1), None);
         }
         let (label, api) = metrics.classes().nth(1).expect("a class");
         let counts: Vec<_> = api.statuses().map(|(_, count)| count).collect();

@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use opentelemetry::trace::TraceId;
+
 use super::{Counter, Histogram, HistogramSnapshot, position_of};
 use crate::model::{ShopError, StrategyKey};
 
@@ -159,10 +161,17 @@ impl SellingMetrics {
         Instant::now()
     }
 
-    /// Counts its end: a success, or the reason of its refusal.
-    pub fn end(&self, journey: Journey, begun: Instant, result: Result<(), &'static str>) {
+    /// Counts its end: a success, or the reason of its refusal. `trace` is that of its request, if
+    /// it is being recorded.
+    pub fn end(
+        &self,
+        journey: Journey,
+        begun: Instant,
+        result: Result<(), &'static str>,
+        trace: Option<TraceId>,
+    ) {
         let journey = self.of(journey);
-        journey.duration.observe(begun.elapsed());
+        journey.duration.observe(begun.elapsed(), trace);
         match result {
             Ok(()) => journey.successes.increment(),
             Err(reason) => journey.refusals[position_of(&REFUSALS, reason)].increment(),
@@ -239,7 +248,7 @@ mod tests {
             (Journey::Pay, Err("a label that is not listed")),
         ] {
             let begun = metrics.attempt(journey);
-            metrics.end(journey, begun, result);
+            metrics.end(journey, begun, result, None);
         }
         assert_eq!(metrics.successes(), 1);
         assert_eq!(metrics.refusals_and_failures(), (2, 1));

@@ -2,6 +2,8 @@
 
 use std::{sync::OnceLock, time::Duration};
 
+use opentelemetry::trace::TraceId;
+
 use super::{Counter, Histogram, position_of};
 
 /// More than the program has names of transactions. Further names would be counted together.
@@ -109,6 +111,8 @@ pub struct Ended {
     pub took: Duration,
     pub lock_wait: Duration,
     pub pool_wait: Duration,
+    /// The trace of its request, if it is being recorded.
+    pub trace: Option<TraceId>,
 }
 
 impl TransactionFigures {
@@ -135,7 +139,7 @@ impl TransactionFigures {
         if ended.attempts > 1 {
             self.retries.add(u64::from(ended.attempts) - 1);
         }
-        self.duration.observe(ended.took);
+        self.duration.observe(ended.took, ended.trace);
         if !ended.lock_wait.is_zero() {
             self.lock_wait_us.add_time(ended.lock_wait);
         }
@@ -167,6 +171,7 @@ mod tests {
             took: Duration::from_millis(3),
             lock_wait: Duration::from_millis(1),
             pool_wait: Duration::ZERO,
+            trace: None,
         }
     }
 

@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 
 use super::{
-    LaneSnapshot, QueueLocation, RunEventKind, RunSnapshot, SimulationPlan, TimeSplitMs, Verdict,
+    ClusterFigures, LaneSnapshot, QueueLocation, RunEventKind, RunSnapshot, SimulationPlan,
+    TimeSplitMs, Verdict,
 };
 
 /// Describes what happened on a lane of a run with this plan; empty before its verdict.
@@ -30,6 +31,7 @@ pub fn of_lane(lane: &LaneSnapshot, plan: &SimulationPlan) -> Vec<String> {
         undersold(verdict),
         lost_in_redis(verdict),
         failures(verdict),
+        conflicts(verdict),
         retries(verdict),
         Some(times(verdict)),
     ]
@@ -69,6 +71,69 @@ pub fn of_servers(run: &RunSnapshot) -> Option<String> {
             "Servers {} and {last} ended during the run. From then on, the attempts of their buyers \
              failed.",
             others.join(", ")
+        ),
+    })
+}
+
+/// Compares a lane that wrote to one node of a cluster with the lane of the same strategy that
+/// wrote to all of them, for each strategy with both.
+pub fn of_writers(run: &RunSnapshot) -> Option<String> {
+    let judged = run.lanes.iter().filter_map(|lane| {
+        let verdict = lane.verdict.as_ref()?;
+        Some((verdict, verdict.cluster.as_ref()?))
+    });
+    let judged: Vec<_> = judged.collect();
+    let sentences = judged.iter().filter_map(|&(one, on_one)| {
+        let with_all = judged.iter().find(|(all, on_all)| {
+            all.strategy == one.strategy && on_one.nodes == 1 && on_all.nodes > 1
+        });
+        Some(compared((one, on_one), *with_all?))
+    });
+    let sentences: Vec<_> = sentences.collect();
+    (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
+/// A row lock is valid on one node: there, buyers wait for it; on several, the slower ones fail.
+fn compared(
+    (one, on_one): (&Verdict, &ClusterFigures),
+    (all, on_all): (&Verdict, &ClusterFigures),
+) -> String {
+    format!(
+        "{}: with {} writer nodes, {} of {} tries conflicted with another node; with one, {}. A \
+         lock of the row makes buyers at the same node wait, but is not known at the others, which \
+         compare their changes only at COMMIT. One node sold {:.1} orders per second, {} nodes \
+         {:.1}.",
+        one.strategy,
+        on_all.nodes,
+        on_all.conflicts(),
+        tries(all),
+        on_one.conflicts(),
+        one.orders_per_second,
+        on_all.nodes,
+        all.orders_per_second,
+    )
+}
+
+/// The attempts, and the tries after the first of each.
+fn tries(verdict: &Verdict) -> u64 {
+    verdict.attempts + verdict.retries
+}
+
+/// Describes what happened between the nodes of a cluster.
+fn conflicts(verdict: &Verdict) -> Option<String> {
+    let cluster = verdict.cluster.as_ref()?;
+    let names = cluster.node_names.join(", ");
+    let nodes = match cluster.nodes {
+        1 => format!("One writer node ({names})"),
+        nodes => format!("{nodes} writer nodes ({names})"),
+    };
+    Some(match cluster.conflicts() {
+        0 => format!("{nodes}: no try conflicted with another node."),
+        conflicts => format!(
+            "{nodes}: {conflicts} of {} tries failed because another node had changed the same row, \
+             {} of them at COMMIT; they were tried again.",
+            tries(verdict),
+            cluster.certification_failures,
         ),
     })
 }
@@ -269,6 +334,7 @@ mod tests {
         };
         let lane = LaneSnapshot {
             strategy: verdict.strategy,
+            writers: None,
             product_name: String::new(),
             stock: verdict.stock,
             samples: Vec::new(),
@@ -298,6 +364,79 @@ mod tests {
         assert!(!explained(2, oversold(StrategyKey::Unguarded, 3)));
         assert!(!explained(2, oversold(StrategyKey::MicroBatch, 0)));
         assert!(!explained(2, oversold(StrategyKey::RedisLockUnfenced, 3)));
+    }
+
+    fn on_nodes(nodes: u32, certification_failures: u64, rolled_back: u64) -> Verdict {
+        Verdict {
+            attempts: 1_000,
+            retries: certification_failures + rolled_back,
+            cluster: Some(ClusterFigures {
+                nodes,
+                node_names: (1..=nodes).map(|node| format!("node{node}")).collect(),
+                certification_failures,
+                rolled_back,
+            }),
+            ..Verdict::example()
+        }
+    }
+
+    #[test]
+    fn conflicts_between_nodes_are_counted() {
+        for (verdict, expected) in [
+            (
+                on_nodes(3, 12, 400),
+                "3 writer nodes (node1, node2, node3): 412 of 1412 tries failed because another \
+                 node had changed the same row, 12 of them at COMMIT; they were tried again.",
+            ),
+            (
+                on_nodes(1, 0, 0),
+                "One writer node (node1): no try conflicted with another node.",
+            ),
+        ] {
+            let text = findings(verdict).join("\n");
+            assert!(text.contains(expected), "{text}");
+        }
+        let text = findings(Verdict::example()).join("\n");
+        assert!(!text.contains("writer node"), "{text}");
+    }
+
+    #[test]
+    fn one_writer_node_is_compared_with_all() {
+        let lane = |verdict: Verdict| LaneSnapshot {
+            strategy: verdict.strategy,
+            writers: None,
+            product_name: String::new(),
+            stock: verdict.stock,
+            samples: Vec::new(),
+            latency_ms: LatencyMs::default(),
+            verdict: Some(verdict),
+        };
+        let run = |verdicts: Vec<Verdict>| RunSnapshot {
+            id: String::new(),
+            state: RunState::Finished,
+            plan: SimulationPlan::preset(),
+            started_at: String::new(),
+            name: String::new(),
+            note: String::new(),
+            lanes: verdicts.into_iter().map(lane).collect(),
+            events: Vec::new(),
+            paused_ms: 0,
+            passed: None,
+            failure: None,
+        };
+        let (one, mut all) = (on_nodes(1, 0, 0), on_nodes(3, 12, 400));
+        all.orders_per_second = 7.5;
+        let text = of_writers(&run(vec![one.clone(), all.clone()])).unwrap_or_default();
+        for part in [
+            "row-lock: with 3 writer nodes, 412 of 1412 tries conflicted with another node; with \
+             one, 0.",
+            "One node sold 20.0 orders per second, 3 nodes 7.5.",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        all.strategy = StrategyKey::Optimistic;
+        assert_eq!(of_writers(&run(vec![one.clone(), all])), None);
+        assert_eq!(of_writers(&run(vec![one, Verdict::example()])), None);
     }
 
     #[test]

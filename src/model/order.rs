@@ -185,6 +185,9 @@ pub struct OrderView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderLineView {
     pub id: i64,
+    pub product_id: i64,
+    /// The name in the address of the product's page.
+    pub product_slug: String,
     pub product_name: String,
     pub unit_price: Money,
     pub quantity: Quantity,

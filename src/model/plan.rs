@@ -9,6 +9,7 @@ mod limits;
 mod preset;
 mod quantities;
 mod thresholds;
+mod writers;
 
 pub use arrivals::{Arrivals, RATE_PER_S_MAX};
 pub use faults::{FaultKind, Faults, Share};
@@ -21,6 +22,7 @@ pub use limits::{
 pub use preset::{PRESETS, Preset};
 pub use quantities::Quantities;
 pub use thresholds::{ThresholdResult, Thresholds};
+pub use writers::Writers;
 
 use serde::{Deserialize, Serialize};
 
@@ -116,6 +118,10 @@ pub struct SimulationPlan {
     /// starts none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub own_servers: u32,
+    /// The nodes of a cluster to which the buyers write; `None` for the server of `DATABASE_URL`,
+    /// whatever it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writers: Option<Writers>,
 }
 
 const fn is_zero(servers: &u32) -> bool {
@@ -159,6 +165,7 @@ impl SimulationPlan {
             guess: None,
             servers: 0,
             own_servers: 0,
+            writers: None,
         }
     }
 
@@ -176,7 +183,7 @@ impl SimulationPlan {
 
     /// The pools for buyers that are open at the same time.
     fn pools(&self) -> u32 {
-        pools(self.strategies.len(), self.lanes_together, self.own_servers)
+        pools(self.lane_count(), self.lanes_together, self.own_servers)
     }
 
     /// Attempts of all buyers of one lane.
@@ -198,7 +205,25 @@ impl SimulationPlan {
 
     /// Attempts of all lanes.
     pub fn total_attempts(&self) -> u64 {
-        self.attempts() * self.strategies.len() as u64
+        self.attempts() * self.lane_count() as u64
+    }
+
+    /// The lanes in their order: the strategy of each, and the nodes to which its buyers write.
+    pub fn lanes(&self) -> Vec<(StrategyKey, Option<Writers>)> {
+        let writers: Vec<_> = match self.writers {
+            None => vec![None],
+            Some(writers) => writers.lanes().iter().copied().map(Some).collect(),
+        };
+        let strategies = self.strategies.iter();
+        strategies
+            .flat_map(|strategy| writers.iter().map(|writers| (*strategy, *writers)))
+            .collect()
+    }
+
+    /// The number of lanes.
+    pub fn lane_count(&self) -> usize {
+        let of_strategy = self.writers.map_or(1, |writers| writers.lanes().len());
+        self.strategies.len() * of_strategy
     }
 
     /// The number of buyers in words, for example `33 buyers`.
@@ -333,6 +358,33 @@ mod tests {
         assert_eq!(words(33, 0, 4), "33 buyers on 4 servers");
         assert_eq!(words(1, 2, 0), "1 buyer on 2 servers");
         assert_eq!(words(1, 0, 1), "1 buyer on 1 server");
+    }
+
+    #[test]
+    fn writers_are_compared_in_two_lanes_of_each_strategy() {
+        let plan = |writers| SimulationPlan {
+            strategies: vec![StrategyKey::RowLock, StrategyKey::Optimistic],
+            writers,
+            ..SimulationPlan::preset()
+        };
+        let (one, all) = (Some(Writers::One), Some(Writers::All));
+        let compared = plan(Some(Writers::Both));
+        assert_eq!(
+            compared.lanes(),
+            [
+                (StrategyKey::RowLock, one),
+                (StrategyKey::RowLock, all),
+                (StrategyKey::Optimistic, one),
+                (StrategyKey::Optimistic, all),
+            ]
+        );
+        assert_eq!(compared.total_attempts(), 4 * compared.attempts());
+        for writers in [None, one, all, Some(Writers::Both)] {
+            let plan = plan(writers);
+            assert_eq!(plan.lanes().len(), plan.lane_count(), "{writers:?}");
+        }
+        let stored = serde_json::to_value(plan(None)).expect("JSON");
+        assert_eq!(stored.get("writers"), None, "the contract of exports");
     }
 
     #[test]

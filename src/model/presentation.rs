@@ -3,7 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LaneSnapshot, RunSnapshot, RunState, Sample, StrategyKey, snapshot::lost_updates};
+use super::{
+    LaneSnapshot, RunSnapshot, RunState, Sample, StrategyKey,
+    plan::Writers,
+    snapshot::{lane_name, lost_updates},
+};
 
 /// The maximum points of a curve. If it has more, every second point is dropped.
 pub const MOMENTS_MAX: usize = 240;
@@ -31,6 +35,9 @@ pub struct Presentation {
 #[serde(rename_all = "camelCase")]
 pub struct LanePresentation {
     pub strategy: StrategyKey,
+    /// See [`LaneSnapshot::writers`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writers: Option<Writers>,
     /// Units at the start.
     pub stock: i64,
     pub moments: Vec<Moment>,
@@ -130,6 +137,7 @@ impl LanePresentation {
         thin(&mut moments);
         Self {
             strategy: lane.strategy,
+            writers: lane.writers,
             stock: lane.stock,
             moments,
             verdict: lane
@@ -137,6 +145,11 @@ impl LanePresentation {
                 .as_ref()
                 .and_then(|verdict| Some((verdict.oversold, verdict.known_undersold()?))),
         }
+    }
+
+    /// See [`LaneSnapshot::name`].
+    pub fn name(&self) -> String {
+        lane_name(self.strategy, self.writers)
     }
 
     /// The latest moment, or an initial one.
@@ -195,6 +208,7 @@ mod tests {
     fn lane() -> LanePresentation {
         LanePresentation {
             strategy: StrategyKey::RowLock,
+            writers: None,
             stock: 20,
             moments: Vec::new(),
             verdict: None,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    LatencyMs, RunEvent, RunState, Sample, SimulationPlan, StrategyKey, Verdict,
+    LatencyMs, RunEvent, RunState, Sample, SimulationPlan, StrategyKey, Verdict, plan::Writers,
     utc_time::shorten_rfc3339,
 };
 
@@ -15,6 +15,9 @@ const SERVED_MIN_OF: u64 = 50;
 #[serde(rename_all = "camelCase")]
 pub struct LaneSnapshot {
     pub strategy: StrategyKey,
+    /// The nodes of a cluster to which its buyers write, if the plan chooses them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writers: Option<Writers>,
     /// The name of the product for sale.
     pub product_name: String,
     /// Units at the start.
@@ -27,6 +30,17 @@ pub struct LaneSnapshot {
 }
 
 impl LaneSnapshot {
+    /// What distinguishes it from the other lanes of the run: `row-lock`, or `row-lock, all nodes
+    /// write`.
+    pub fn name(&self) -> String {
+        lane_name(self.strategy, self.writers)
+    }
+
+    /// Whether its lines are thin: a lane of the same strategy on one node has normal ones.
+    pub fn is_thin(&self) -> bool {
+        self.writers == Some(Writers::All)
+    }
+
     /// The latest sample, or an initial one.
     pub fn last(&self) -> Sample {
         self.samples.last().copied().unwrap_or(Sample {
@@ -60,6 +74,14 @@ impl LaneSnapshot {
     }
 }
 
+/// See [`LaneSnapshot::name`].
+pub fn lane_name(strategy: StrategyKey, writers: Option<Writers>) -> String {
+    match writers {
+        None => strategy.to_string(),
+        Some(writers) => format!("{strategy}, {}", writers.in_words()),
+    }
+}
+
 /// See [`LaneSnapshot::lost_updates`].
 pub fn lost_updates(
     strategy: StrategyKey,
@@ -88,7 +110,7 @@ pub struct RunSnapshot {
     /// What its administrator noted about it.
     #[serde(default)]
     pub note: String,
-    /// One lane per strategy of the plan.
+    /// The lanes of the plan, in their order.
     pub lanes: Vec<LaneSnapshot>,
     /// The run's events, in order.
     #[serde(default)]

@@ -95,6 +95,26 @@ impl TimeSplitMs {
     }
 }
 
+/// What happened between the nodes of a cluster while a lane wrote to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterFigures {
+    /// The nodes to which the buyers wrote.
+    pub nodes: u32,
+    pub node_names: Vec<String>,
+    /// Transactions that failed at COMMIT, because another node had changed the same row before.
+    pub certification_failures: u64,
+    /// Transactions that a node rolled back before COMMIT, because a change of another node needed
+    /// the row that they had locked.
+    pub rolled_back: u64,
+}
+
+impl ClusterFigures {
+    /// All transactions that failed because of another node.
+    pub const fn conflicts(&self) -> u64 {
+        self.certification_failures + self.rolled_back
+    }
+}
+
 /// The result of a lane. The buyers count attempts; units come from the database. This is also the
 /// object that `doorbuster simulate --json` prints, hence the snake case. Older stored verdicts
 /// lack the fields that have a default.
@@ -161,6 +181,9 @@ pub struct Verdict {
     pub time_split_p99_ms: TimeSplitMs,
     #[serde(default)]
     pub thresholds: Vec<ThresholdResult>,
+    /// `None` unless the plan chose the writer nodes of a cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterFigures>,
 }
 
 impl Verdict {
@@ -231,6 +254,7 @@ impl Verdict {
             time_split_ms: TimeSplitMs::default(),
             time_split_p99_ms: TimeSplitMs::default(),
             thresholds: Vec::new(),
+            cluster: None,
         }
     }
 }

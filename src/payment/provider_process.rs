@@ -28,6 +28,7 @@ use super::{
     gateway::GatewayAddress,
     wire::{HealthBody, SERVICE, WebhookUrlBody},
 };
+use crate::http_client;
 
 /// The environment variable that holds the provider's secret. The secret is never a command-line
 /// argument: every user of the machine can read those.
@@ -106,7 +107,7 @@ impl ProviderProcess {
     pub async fn ensure(
         launch: ProviderLaunch,
     ) -> Result<(Self, GatewayAddress), ProviderProcessError> {
-        let client = Client::builder()
+        let client = http_client::builder()
             .timeout(CHECK_TIMEOUT)
             .no_proxy()
             .build()?;

@@ -46,6 +46,7 @@ use server_times::ServerTimes;
 /// Deadline of a full audit that is stored. It pauses beside a sale, so an old shop takes hours.
 const FULL_DEADLINE: Duration = Duration::from_secs(20 * 3_600);
 /// The advisory lock of a full audit that is stored: an arbitrary number that no other lock uses.
+/// It saves work only: of two audits, on two nodes of a cluster, the later result is kept.
 const FULL_LOCK: i64 = 0x6175_6466;
 /// Interval of the statements on the connection that holds the lock. PostgreSQL ends a transaction
 /// that is idle for longer (`PoolSettings::idle_in_transaction`).

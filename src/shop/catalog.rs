@@ -4,7 +4,7 @@ mod rows;
 mod search;
 pub mod sold_out_time;
 
-pub(super) use rows::{JoinStock, ProductRow, limit, plan, with_stock};
+pub(super) use rows::{JoinStock, ProductRow, limit, plan, slugs, with_stock};
 pub use search::ProductList;
 
 use std::time::Instant;

@@ -39,7 +39,8 @@ pub const RULE: Rule = Rule {
                   have.",
     checks: &[],
 };
-/// The advisory lock of a reconciliation: an arbitrary number that no other lock uses.
+/// The advisory lock of a reconciliation: an arbitrary number that no other lock uses. It saves
+/// work only: a gate that two servers teach at the same time has learned its row twice.
 const RECONCILE_LOCK: i64 = 0x6761_7465;
 /// How often a server reconciles the gates.
 pub const RECONCILE_EVERY: Duration = Duration::from_secs(2);

@@ -7,6 +7,7 @@
 //! failed. See docs/decisions/0050-events-from-an-outbox.md.
 
 mod destination;
+mod message;
 mod subscription;
 
 pub use destination::Destination;
@@ -70,7 +71,9 @@ pub const UNWANTED_EVENTS: ExpiredRows = ExpiredRows {
     age: Duration::ZERO,
     ..OLD_DELIVERED_EVENTS
 };
-/// The advisory lock of a claim: an arbitrary number that no other lock uses.
+/// The advisory lock of a claim: an arbitrary number that no other lock uses. Two claims, on two
+/// nodes of a cluster, write the rows of the same events, so one of them fails at COMMIT and finds
+/// them claimed when it is retried.
 const CLAIM_LOCK: i64 = 0x6f75_7462;
 /// The most events that a server claims at once.
 const CLAIMED_MAX: u64 = 64;
@@ -203,7 +206,7 @@ impl Outbox<'_> {
                     .filter(dialect::column_in(outbox_event::Column::Id, &ids))
                     .exec(connection)
                     .await?;
-                let events = due.into_iter().map(claimed).collect::<Result<_, _>>()?;
+                let events = message::claimed(connection, due).await?;
                 Ok(Some(Claimed {
                     destination,
                     events,
@@ -307,23 +310,6 @@ async fn read_state(
         .all(connection)
         .await?;
     Ok((count, latest))
-}
-
-fn claimed(event: outbox_event::Model) -> Result<ClaimedEvent, DbErr> {
-    let data: serde_json::Value =
-        serde_json::from_str(&event.payload).map_err(|error| DbErr::Json(error.to_string()))?;
-    let body = serde_json::json!({
-        "id": event.id,
-        "type": event.kind,
-        "at": moment::in_rfc3339(event.created_at),
-        "data": data,
-    });
-    Ok(ClaimedEvent {
-        id: event.id,
-        kind: event.kind,
-        body: body.to_string(),
-        attempts: event.attempts,
-    })
 }
 
 fn view(event: outbox_event::Model) -> EventView {

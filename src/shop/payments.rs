@@ -18,7 +18,7 @@ use sea_orm::{
     ActiveValue::{NotSet, Set},
     ColumnTrait, DbErr, EntityTrait, QueryFilter, TryInsertResult,
 };
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::{
@@ -37,6 +37,7 @@ use crate::{
         Charge, ChargeReport, ChargeState, GatewayError, PaymentGateway, ProviderEvent, RefundState,
     },
     shop::Shop,
+    telemetry::spans,
 };
 
 /// How long the request of *Pay* waits for the provider before it reports that the payment is being
@@ -96,7 +97,8 @@ impl Payments<'_> {
             .as_ref()
             .map(|_| ())
             .map_err(TxnError::refusal_reason);
-        self.shop.metrics().end(Journey::Pay, begun, end);
+        let trace = spans::trace_of(&Span::current());
+        self.shop.metrics().end(Journey::Pay, begun, end, trace);
         cost.with_result(result)
     }
 

@@ -1,6 +1,7 @@
 //! Reservations: the stock of a cart, reserved while its shopper is at the checkout. A reservation
 //! consists of one hold for each line; see [`super::holds`].
 
+use tracing::Span;
 use uuid::Uuid;
 
 use super::{
@@ -13,6 +14,7 @@ use crate::{
     db::txn::{self, Outcome, TxnError},
     metrics::Journey,
     model::ShopError,
+    telemetry::spans,
 };
 
 /// Reserves the stock of carts; see [`Shop::reservations`].
@@ -43,7 +45,8 @@ impl Reservations<'_> {
             .await;
         let end = reserved.result.as_ref().map(|_| ());
         let end = end.map_err(TxnError::refusal_reason);
-        self.shop.metrics().end(Journey::Reserve, begun, end);
+        let trace = spans::trace_of(&Span::current());
+        self.shop.metrics().end(Journey::Reserve, begun, end, trace);
         reserved
     }
 

@@ -2,10 +2,12 @@
 //! server over HTTP.
 
 mod in_process;
+mod on_nodes;
 mod over_http;
 mod refusal;
 
 pub use in_process::InProcess;
+pub use on_nodes::OnNodes;
 pub use over_http::{Failover, HttpClient, OverHttp};
 
 use std::time::Duration;

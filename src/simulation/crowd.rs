@@ -192,6 +192,7 @@ mod tests {
             lane: OpenedLane {
                 id: 1,
                 strategy: StrategyKey::RowLock,
+                writers: None,
                 product_id: 1,
                 product_name: "Lamp".to_owned(),
             },

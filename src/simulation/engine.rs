@@ -3,13 +3,17 @@
 
 mod lane;
 mod servers;
+mod writers;
 
 use std::{path::PathBuf, sync::Arc};
 
 use tokio::sync::{Barrier, OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use self::lane::Lane;
+use self::{
+    lane::Lane,
+    writers::{BuyersPool, PoolPlan},
+};
 use super::{
     live::{LiveRegistration, LiveRun, LiveRuns},
     own_servers::{OwnServers, OwnServersError, ServersEnd},
@@ -21,7 +25,10 @@ use super::{
     store::{self, OpenedRun, RunOpening, StockSnapshot},
 };
 use crate::{
-    db::{ConnectError, Db, PoolSettings, session_lock::SessionLock, txn::TxnError},
+    db::{
+        ConnectError, Db, PoolSettings, cluster::ClusterNode, session_lock::SessionLock,
+        txn::TxnError,
+    },
     feed::Feed,
     model::{
         DatabaseEngine, LaneSnapshot, LatencyMs, RunCommand, RunSnapshot, RunState, RunVerdict,
@@ -81,6 +88,8 @@ pub struct Engine {
     interruption: Option<CancellationToken>,
     /// The program of the servers that a run starts; `None` for the current executable.
     server_program: Option<PathBuf>,
+    /// The addresses of the nodes of the database's cluster.
+    nodes: Vec<String>,
 }
 
 /// A run that has started.
@@ -89,9 +98,12 @@ pub struct StartedRun {
     pub run: Arc<LiveRun>,
     plan: Arc<SimulationPlan>,
     opened: OpenedRun,
-    /// The connection pools of the buyers: one for each lane, or one that the lanes use in turn.
-    /// None if the run starts servers, which have pools of their own.
-    buyers_dbs: Vec<Db>,
+    /// The connection pools of the buyers: one for each lane, or one that the lanes use in turn; if
+    /// the plan chooses writer nodes, those of [`writers::pool_plans`]. None if the run starts
+    /// servers, which have pools of their own.
+    buyers_pools: Vec<BuyersPool>,
+    /// The nodes of the cluster; none unless the plan chooses writer nodes.
+    nodes: Vec<ClusterNode>,
     /// The run's own connections, which do not compete with the buyers'.
     control_db: Db,
     /// The stock with which the first lane starts.
@@ -136,7 +148,7 @@ impl StartedRun {
         &self,
         servers: Option<ServersEnd>,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let (gate, buyers_dbs) = (self.run.arrival_gate(), self.buyers_dbs.clone());
+        let (gate, buyers_pools) = (self.run.arrival_gate(), self.buyers_pools.clone());
         let (control_db, id) = (self.control_db.clone(), self.id());
         async move {
             gate.aborted().await;
@@ -146,8 +158,8 @@ impl StartedRun {
                     tracing::warn!(%error, "could not end the database sessions of an aborted run");
                 }
             }
-            for db in buyers_dbs {
-                if let Err(error) = db.terminate_sessions(&control_db).await {
+            for BuyersPool { db, server } in buyers_pools {
+                if let Err(error) = db.terminate_sessions(&server).await {
                     tracing::warn!(%error, "could not end the database sessions of an aborted run");
                 }
             }
@@ -157,8 +169,11 @@ impl StartedRun {
     /// Closes the run's connections and publishes its end. In this order, an attendee who sees the
     /// end can start the next run.
     async fn end(self, last: RunSnapshot) {
-        for db in self.buyers_dbs {
-            db.close().await;
+        for pool in self.buyers_pools {
+            pool.db.close().await;
+        }
+        for node in self.nodes {
+            node.db.close().await;
         }
         self.control_db.close().await;
         drop(self.run_slot);
@@ -183,6 +198,7 @@ impl Engine {
             on_wait: None,
             interruption: None,
             server_program: None,
+            nodes: Vec::new(),
         }
     }
 
@@ -296,6 +312,7 @@ impl Engine {
         for strategy in &plan.strategies {
             strategy.check_runs_on(engine, self.gate.is_some())?;
         }
+        self.check_writers(&plan, engine)?;
         let run_slot = Arc::clone(&self.run_slot)
             .try_acquire_owned()
             .map_err(|_| SimulationError::Busy)?;
@@ -332,7 +349,8 @@ impl Engine {
     ) -> Result<RunStart, SimulationError> {
         let id = uuid::Uuid::now_v7();
         let control_db = Db::connect(&self.url, PoolSettings::COMMAND).await?;
-        let buyers_dbs = self.connect_buyers(id, &plan).await?;
+        let nodes = self.connect_nodes(&plan, &control_db).await?;
+        let buyers_pools = self.connect_buyers(id, &plan, &control_db, &nodes).await?;
         let opened = match store::open(&control_db, id, &plan, claim).await? {
             RunOpening::New(opened) => opened,
             RunOpening::Existing(id) => return Ok(RunStart::Existing(id)),
@@ -344,7 +362,8 @@ impl Engine {
             run,
             plan,
             opened,
-            buyers_dbs,
+            buyers_pools,
+            nodes,
             control_db,
             start,
             registration,
@@ -357,24 +376,41 @@ impl Engine {
         &self,
         id: uuid::Uuid,
         plan: &SimulationPlan,
-    ) -> Result<Vec<Db>, SimulationError> {
-        let settings = PoolSettings {
-            transactions_max: plan.pool_size,
-            ..PoolSettings::SIMULATION
-        };
+        control_db: &Db,
+        nodes: &[ClusterNode],
+    ) -> Result<Vec<BuyersPool>, SimulationError> {
         let pools = match plan.own_servers {
-            0 if plan.lanes_together => plan.strategies.len(),
-            0 => 1,
-            _ => 0,
+            0 if !nodes.is_empty() => writers::pool_plans(plan, nodes),
+            0 => {
+                let lanes = if plan.lanes_together {
+                    plan.lane_count()
+                } else {
+                    1
+                };
+                let pool = || PoolPlan {
+                    node: None,
+                    connections: plan.pool_size,
+                };
+                std::iter::repeat_with(pool).take(lanes).collect()
+            }
+            _ => Vec::new(),
         };
-        let mut opened = Vec::with_capacity(pools);
+        let mut opened = Vec::with_capacity(pools.len());
         // Each pool has its own application name, by which the lock view finds the sessions of a
         // lane, and maintenance those of a run that was cut off.
-        for pool in 0..pools {
+        for (pool, plan) in pools.iter().enumerate() {
+            let settings = PoolSettings {
+                transactions_max: plan.connections,
+                ..PoolSettings::SIMULATION
+            };
             let name = format!("{}{pool}", store::session_prefix(id));
-            let db = Db::connect_as(&self.url, settings, &name).await?;
+            let url = plan.node.map_or(&self.url, |node| &node.url);
+            let db = Db::connect_as(url, settings, &name).await?;
             db.warm_up().await?;
-            opened.push(db);
+            opened.push(BuyersPool {
+                db,
+                server: plan.node.map_or(control_db, |node| &node.db).clone(),
+            });
         }
         Ok(opened)
     }
@@ -509,6 +545,7 @@ fn initial_snapshot(
 ) -> RunSnapshot {
     let lanes = opened.lanes.iter().map(|lane| LaneSnapshot {
         strategy: lane.strategy,
+        writers: lane.writers,
         product_name: lane.product_name.clone(),
         stock: start.available,
         samples: Vec::new(),

@@ -16,6 +16,7 @@ mod reservations;
 mod server;
 mod stepping;
 mod stock_snapshot;
+mod unreadable;
 
 pub use buyers::lane_of_buyer;
 pub use cut_off::{end_sessions, fail_abandoned, server_session_name, session_prefix};
@@ -27,18 +28,19 @@ pub use lessons::{
     LessonOpening, LessonProduct, LessonStock, NewLessonProduct, add_lesson_product, close_lesson,
     last_lessons, new_lesson_code, open_lesson, read_lesson_stock,
 };
-pub use listing::{RunFilter, RunOutcome, RunPage, list, products_for_sale, runs_of_plan};
+pub use listing::{RunFilter, RunOutcome, RunPage, latest, list, products_for_sale, runs_of_plan};
 pub use locks::{locks_of_run, save_locks};
 pub use naming::rename;
 pub use opening::{RunOpening, find_by_key, open};
 pub use progress::{LanePoints, record_progress, record_start};
 pub use proof::certify;
 pub use pruning::{RUNS_KEPT_DAYS, count_old, prune};
-pub use reading::{find, latest};
+pub use reading::find;
 pub use reservations::{expire_reservations, make_payments_due};
 pub use server::{DatabaseServer, server};
 pub use stepping::{SteppedLanes, expire_holds, open_stepped, postpone_deadlines};
 pub use stock_snapshot::{StockSnapshot, close_keys, read_stock_snapshot, remaining};
+pub use unreadable::{ListedRun, UnreadableRun};
 
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use uuid::Uuid;
@@ -50,7 +52,7 @@ use crate::{
         entity::simulation_run,
         txn::{self, Abort, Policy, TxnError, Work},
     },
-    model::{RunCommand, RunSnapshot, RunState, RunVerdict, ShopError, StrategyKey},
+    model::{RunCommand, RunSnapshot, RunState, RunVerdict, ShopError, StrategyKey, plan::Writers},
     shop::administrator::Administrator,
 };
 
@@ -62,7 +64,7 @@ pub struct OpenedRun {
     pub secret: RunSecret,
     /// In RFC 3339.
     pub started_at: String,
-    /// In the order of the plan's strategies.
+    /// In the order of the plan's lanes.
     pub lanes: Vec<OpenedLane>,
 }
 
@@ -71,6 +73,8 @@ pub struct OpenedRun {
 pub struct OpenedLane {
     pub id: i64,
     pub strategy: StrategyKey,
+    /// The nodes of a cluster to which its buyers write, if the plan chooses them.
+    pub writers: Option<Writers>,
     pub product_id: i64,
     pub product_name: String,
 }

@@ -10,7 +10,10 @@
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::{
+    propagation::TextMapPropagator,
+    trace::{TraceContextExt, TraceId},
+};
 use opentelemetry_http::{HeaderExtractor, HeaderInjector};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::{
@@ -134,6 +137,17 @@ pub fn provider_call(operation: &'static str) -> Span {
     )
 }
 
+/// Returns the trace of a span, if it is being recorded.
+pub fn trace_of(span: &Span) -> Option<TraceId> {
+    if span.is_disabled() {
+        return None;
+    }
+    let context = span.context();
+    let span = context.span();
+    let ids = span.span_context();
+    ids.is_sampled().then(|| ids.trace_id())
+}
+
 /// Returns the headers with which another program continues the trace of a span. Nothing but the
 /// ids is sent, not even the state of a proxy's trace.
 pub fn headers_of(span: &Span) -> HeaderMap {
@@ -211,5 +225,6 @@ mod tests {
         let span = provider_call("charge");
         assert!(span.is_disabled());
         assert!(headers_of(&span).is_empty());
+        assert_eq!(trace_of(&span), None);
     }
 }

@@ -12,7 +12,7 @@ use opentelemetry_sdk::{
     resource::{EnvResourceDetector, TelemetryResourceDetector},
     trace::{Sampler, SdkTracer, SdkTracerProvider, SpanExporter as _},
 };
-use reqwest::{Client, redirect::Policy};
+use reqwest::redirect::Policy;
 use tracing_subscriber::{Layer, Registry};
 use url::Url;
 
@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     config::{Sampling, TraceSettings},
+    http_client,
     metrics::TraceMetrics,
 };
 
@@ -96,7 +97,7 @@ impl Traces {
 }
 
 fn exporter(url: &Url, resource: &Resource) -> Result<SpanExporter, TracesError> {
-    let client = Client::builder()
+    let client = http_client::builder()
         .timeout(EXPORT_MAX)
         // Headers may contain a token: they are sent to the collector only.
         .redirect(Policy::none())

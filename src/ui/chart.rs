@@ -56,16 +56,22 @@ pub fn SeriesKey(series: Series) -> impl IntoView {
 
 /// Shows the short line that represents a strategy in every chart.
 #[component]
-pub fn LaneKey(strategy: StrategyKey) -> impl IntoView {
+pub fn LaneKey(
+    strategy: StrategyKey,
+    /// For a second lane of the same strategy.
+    #[prop(optional)]
+    is_thin: bool,
+) -> impl IntoView {
     view! {
         <svg class="key" viewBox="0 0 42 14" aria-hidden="true" focusable="false">
-            <line class=lane_class(strategy) x1="1" y1="7" x2="41" y2="7"></line>
+            <line class=lane_class(strategy, is_thin) x1="1" y1="7" x2="41" y2="7"></line>
         </svg>
     }
 }
 
-fn lane_class(strategy: StrategyKey) -> String {
-    format!("lane-line lane-line--{strategy}")
+fn lane_class(strategy: StrategyKey, is_thin: bool) -> String {
+    let thin = if is_thin { " lane-line--thin" } else { "" };
+    format!("lane-line lane-line--{strategy}{thin}")
 }
 
 /// Draws the chart.
@@ -134,7 +140,7 @@ fn draw_lanes(lanes: &[LaneSnapshot], axes: &PlotAxes) -> impl IntoView + use<> 
             let units = points(stock(lane), &axes.time, &axes.units);
             let calls = points(unsuccessful(lane), &axes.time, &axes.calls);
             [units, calls].map(|points| {
-                view! { <polyline class=lane_class(lane.strategy) points=polyline(points)></polyline> }
+                view! { <polyline class=lane_class(lane.strategy, lane.is_thin()) points=polyline(points)></polyline> }
             })
         })
         .collect_view()
@@ -169,7 +175,7 @@ fn line_with_markers(series: Series, points: &[(f64, f64)]) -> impl IntoView + u
 pub fn describe(lanes: &[LaneSnapshot]) -> String {
     let descriptions = lanes.iter().map(|lane| match lanes.len() {
         1 => describe_lane(lane),
-        _ => format!("{}: {}", lane.strategy, describe_lane(lane)),
+        _ => format!("{}: {}", lane.name(), describe_lane(lane)),
     });
     descriptions.collect::<Vec<_>>().join(" ")
 }

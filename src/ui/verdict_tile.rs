@@ -24,6 +24,8 @@ pub struct Tile {
 #[derive(Clone, PartialEq, Eq)]
 struct TileLane {
     strategy: StrategyKey,
+    name: String,
+    is_thin: bool,
     oversold: i64,
     undersold: Option<i64>,
     /// Lost updates so far.
@@ -36,6 +38,8 @@ impl Tile {
     pub fn of(run: &RunSnapshot, units_per_attempt: u32) -> Self {
         let lanes = run.lanes.iter().map(|lane| TileLane {
             strategy: lane.strategy,
+            name: lane.name(),
+            is_thin: lane.is_thin(),
             oversold: oversold(lane, units_per_attempt),
             undersold: undersold(lane),
             lost: lane.lost_updates(units_per_attempt),
@@ -121,8 +125,8 @@ fn lane_item(lane: &TileLane) -> impl IntoView + use<> {
     };
     view! {
         <li class=class>
-            <span class="verdict__lane-key"><LaneKey strategy=lane.strategy/></span>
-            <span class="verdict__lane-name">{lane.strategy.as_str()}</span>" "
+            <span class="verdict__lane-key"><LaneKey strategy=lane.strategy is_thin=lane.is_thin/></span>
+            <span class="verdict__lane-name">{lane.name.clone()}</span>" "
             <span class="verdict__lane-n">
                 "oversold "<b data-testid="lane-oversold">{lane.oversold}</b>
                 " · undersold "<b data-testid="lane-undersold">{undersold}</b>
@@ -162,6 +166,7 @@ mod tests {
     fn lane(strategy: StrategyKey, sold: u64, remaining: i64) -> LaneSnapshot {
         LaneSnapshot {
             strategy,
+            writers: None,
             product_name: String::new(),
             stock: 400,
             samples: vec![Sample {

@@ -26,7 +26,7 @@ const PICTURE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 /// `…/export.csv`: one row per sample and lane.
 ///
 /// # Errors
-/// 404 if the run is unknown; 503 if the database is unavailable.
+/// 404 if the run is unknown; 409 if it cannot be read; 503 if the database is unavailable.
 pub async fn samples(state: State<AppState>, PathText(id): PathText) -> Result<Response, Problem> {
     let run = run(&state, &id).await?;
     Ok(attachment(

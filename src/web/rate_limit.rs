@@ -4,7 +4,7 @@
 use std::{
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use governor::{
@@ -15,17 +15,8 @@ use governor::{
 use super::wrong_guesses::WrongGuesses;
 use crate::{
     model::{RequestLimit, ShopError},
-    shop::wrong_passwords::{FORGIVEN_AFTER, WRONG_AT_ONCE_MAX},
+    shop::guess_counts::GuessKind,
 };
-
-/// Wrong passwords that an address may send at once; after that, one every [`LOGIN_REFILL`]. The
-/// database counts those of all servers.
-const LOGIN_BURST: u32 = WRONG_AT_ONCE_MAX;
-const LOGIN_REFILL: Duration = FORGIVEN_AFTER.unsigned_abs();
-/// Wrong order numbers and discount codes that an address may send at once; after that, one every
-/// [`GUESS_REFILL`].
-const GUESS_BURST: u32 = 20;
-const GUESS_REFILL: Duration = Duration::from_secs(6);
 
 /// The rate limiters of a server process.
 #[derive(Debug)]
@@ -55,8 +46,8 @@ impl RateLimits {
     /// measures the shop and not the limiter.
     pub fn new(purchase_rate_per_s: Option<NonZeroU32>) -> Self {
         Self {
-            login: WrongGuesses::new(RequestLimit::Passwords, LOGIN_BURST, LOGIN_REFILL),
-            guess: WrongGuesses::new(RequestLimit::Guesses, GUESS_BURST, GUESS_REFILL),
+            login: WrongGuesses::of(GuessKind::Password),
+            guess: WrongGuesses::of(GuessKind::OrderOrCode),
             purchase: purchase_rate_per_s.map(|per_s| ApiPurchases {
                 per_s,
                 limiter: RateLimiter::keyed(Quota::per_second(per_s)),
@@ -199,11 +190,11 @@ mod tests {
     fn wrong_passwords_are_limited_and_right_ones_are_not() {
         let limits = RateLimits::new(None);
         let address = |last| IpAddr::from([10, 0, 0, last]);
-        for _ in 0..LOGIN_BURST * 2 {
+        for _ in 0..GuessKind::Password.at_once_max() * 2 {
             assert_eq!(limits.start_login(address(1)), Ok(()));
             limits.forgive_login(address(1));
         }
-        for _ in 0..LOGIN_BURST {
+        for _ in 0..GuessKind::Password.at_once_max() {
             assert_eq!(limits.start_login(address(1)), Ok(()));
         }
         assert!(matches!(
@@ -221,7 +212,7 @@ mod tests {
     fn order_numbers_are_counted_while_they_are_looked_up() {
         let limits = RateLimits::new(None);
         let address = IpAddr::from([10, 0, 0, 1]);
-        for _ in 0..GUESS_BURST {
+        for _ in 0..GuessKind::OrderOrCode.at_once_max() {
             assert_eq!(limits.start_order_guess(address), Ok(()));
         }
         assert!(limits.start_order_guess(address).is_err());

@@ -52,7 +52,9 @@ pub async fn identify_request(
     let mut response = responding.instrument(span.clone()).await;
     let (status, took) = (response.status(), started.elapsed());
     spans::answered(&traced, status.as_u16());
-    state.health.http().responded(class, status.as_u16(), took);
+    let trace = spans::trace_of(&traced);
+    let http = state.health.http();
+    http.responded(class, status.as_u16(), took, trace);
     if status.is_server_error() {
         let took_ms = took.as_millis();
         span.in_scope(|| {

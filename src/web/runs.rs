@@ -11,7 +11,8 @@ use crate::{
 /// Returns the current state of a run.
 ///
 /// # Errors
-/// [`ShopError::UnknownSimulation`] if there is no such run or `id` is not a UUID.
+/// [`ShopError::UnknownSimulation`] if there is no such run or `id` is not a UUID;
+/// [`ShopError::InvalidState`] if it is stored, but cannot be read.
 pub async fn find(shop: &Shop, live: &LiveRuns, id: &str) -> Result<RunSnapshot, ShopError> {
     let id = parse(id)?;
     match live.get(id) {
@@ -23,7 +24,8 @@ pub async fn find(shop: &Shop, live: &LiveRuns, id: &str) -> Result<RunSnapshot,
 /// Reads a stored run with the locks of its lanes.
 ///
 /// # Errors
-/// [`ShopError::UnknownSimulation`].
+/// [`ShopError::UnknownSimulation`]; [`ShopError::InvalidState`] if it is stored, but cannot be
+/// read.
 pub async fn find_with_locks(
     shop: &Shop,
     id: Uuid,

@@ -37,7 +37,10 @@ use super::{
 use crate::{
     db::session_store::CHOSEN_ID_KEY,
     model::ShopError,
-    shop::{Shop, administrator::Administrator, cart::CheckoutDraft, holds::HolderAddress},
+    shop::{
+        Shop, administrator::Administrator, cart::CheckoutDraft, guess_counts::GuessKind,
+        holds::HolderAddress,
+    },
     simulation::{Engine, LiveRuns},
 };
 
@@ -308,19 +311,36 @@ impl Visit {
         attempt: impl Future<Output = Result<T, ShopError>>,
     ) -> Result<T, ShopError> {
         self.state.limits.check_guess(self.address)?;
+        let (counts, network) = (self.shop().guess_counts(), network_of(self.address));
+        counts.check(GuessKind::OrderOrCode, network).await?;
         let result = attempt.await;
         if let Err(ShopError::CodeUnknown(_)) = &result {
             self.state.limits.count_wrong_guess(self.address);
+            counts.add(GuessKind::OrderOrCode, network).await?;
         }
         result
     }
 
-    /// Runs an attempt that may be a guess of an order number or of a link. It counts as a wrong
-    /// guess until it has turned out to be right.
+    /// Runs an attempt that may be a guess of an order number. It counts as a wrong guess until it
+    /// has turned out to be right.
     ///
     /// # Errors
     /// [`ShopError::TooManyRequests`] after too many wrong guesses; the errors of `attempt`.
     pub async fn limit_order_guesses<T>(
+        &self,
+        attempt: impl Future<Output = Result<T, ShopError>>,
+    ) -> Result<T, ShopError> {
+        let counted =
+            self.count_until_right(GuessKind::OrderOrCode, attempt, &ShopError::UnknownOrder);
+        self.limit_link_guesses(counted).await
+    }
+
+    /// The same for a link to orders, which each server counts by itself: a page that is read
+    /// writes nothing, and a signature cannot be found by guessing.
+    ///
+    /// # Errors
+    /// [`ShopError::TooManyRequests`] after too many wrong guesses; the errors of `attempt`.
+    pub async fn limit_link_guesses<T>(
         &self,
         attempt: impl Future<Output = Result<T, ShopError>>,
     ) -> Result<T, ShopError> {
@@ -347,23 +367,35 @@ impl Visit {
     /// [`ShopError::WrongPassword`]; [`ShopError::TooManyRequests`] after too many wrong passwords.
     pub async fn sign_in(&self, password: &str) -> Result<(), ShopError> {
         self.state.limits.start_login(self.address)?;
-        let checked = self.check_counted_password(password).await;
+        let check = async {
+            let administrators = self.shop().administrators();
+            let administrator = administrators.check_password(password).await?;
+            administrator.ok_or(ShopError::WrongPassword)
+        };
+        let checked = self
+            .count_until_right(GuessKind::Password, check, &ShopError::WrongPassword)
+            .await;
         if !matches!(checked, Err(ShopError::WrongPassword)) {
             self.state.limits.forgive_login(self.address);
         }
         self.store_sign_in(&checked?).await
     }
 
-    /// Checks a password, which all servers count as wrong until it has turned out to be right.
-    async fn check_counted_password(&self, password: &str) -> Result<Administrator, ShopError> {
-        let network = network_of(self.address);
-        let counts = self.shop().wrong_passwords();
-        counts.count(network).await?;
-        let checked = self.shop().administrators().check_password(password).await;
-        if !matches!(checked, Ok(None)) {
-            counts.forgive(network).await?;
+    /// Runs an attempt that all servers count as a wrong guess, unless it ends otherwise than with
+    /// the error `wrong`.
+    async fn count_until_right<T>(
+        &self,
+        kind: GuessKind,
+        attempt: impl Future<Output = Result<T, ShopError>>,
+        wrong: &ShopError,
+    ) -> Result<T, ShopError> {
+        let (counts, network) = (self.shop().guess_counts(), network_of(self.address));
+        counts.count(kind, network).await?;
+        let result = attempt.await;
+        if result.as_ref().err() != Some(wrong) {
+            counts.forgive(kind, network).await?;
         }
-        checked?.ok_or(ShopError::WrongPassword)
+        result
     }
 
     async fn store_sign_in(&self, _: &Administrator) -> Result<(), ShopError> {

@@ -8,13 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::model::{RequestLimit, ShopError};
+use crate::{
+    model::{RequestLimit, ShopError},
+    shop::guess_counts::{ALLOWANCES_MAX, GuessKind},
+};
 
-/// An address can collect at most this many times its allowance. Guesses that are checked at the
-/// same time are all counted, and must not block an address for hours.
-const ALLOWANCES_MAX: u32 = 10;
-
-/// See the module's documentation. Clients are counted per process.
+/// See the module's documentation. Clients are counted per process; `shop::guess_counts` counts
+/// those of all processes.
 #[derive(Debug)]
 pub struct WrongGuesses {
     /// What a refusal names.
@@ -26,8 +26,14 @@ pub struct WrongGuesses {
 }
 
 impl WrongGuesses {
+    /// Allows as many wrong guesses of this kind as all servers together.
+    pub fn of(kind: GuessKind) -> Self {
+        let forgiven_after = kind.forgiven_after().unsigned_abs();
+        Self::new(kind.limit(), kind.at_once_max(), forgiven_after)
+    }
+
     /// Allows `allowance` wrong guesses at once, and then one every `forgiven_after`.
-    pub fn new(limit: RequestLimit, allowance: u32, forgiven_after: Duration) -> Self {
+    fn new(limit: RequestLimit, allowance: u32, forgiven_after: Duration) -> Self {
         Self {
             limit,
             allowance,

@@ -55,14 +55,24 @@ const RULES: &[Rule] = &[
             "metrics",
             "redis",
             "resilience",
+            "http_client",
             "config",
             "telemetry",
         ],
     ),
     rule(
         "simulation",
-        "shop, payment, db, redis, feed, model, config",
-        &["shop", "payment", "db", "redis", "feed", "model", "config"],
+        "shop, payment, db, redis, feed, http_client, model, config",
+        &[
+            "shop",
+            "payment",
+            "db",
+            "redis",
+            "feed",
+            "http_client",
+            "model",
+            "config",
+        ],
     ),
     rule(
         "shop",
@@ -81,8 +91,8 @@ const RULES: &[Rule] = &[
     ),
     rule(
         "payment",
-        "resilience, telemetry, model, config",
-        &["resilience", "telemetry", "model", "config"],
+        "resilience, telemetry, http_client, model, config",
+        &["resilience", "telemetry", "http_client", "model", "config"],
     ),
     rule("feed", "model, config", &["model", "config"]),
     rule(
@@ -93,8 +103,13 @@ const RULES: &[Rule] = &[
     rule("metrics", "model", &["model"]),
     rule("redis", "resilience", &["resilience"]),
     rule("resilience", "metrics", &["metrics"]),
+    rule("http_client", "no other module", &[]),
     rule("config", "model", &["model"]),
-    rule("telemetry", "metrics, config", &["metrics", "config"]),
+    rule(
+        "telemetry",
+        "metrics, http_client, config",
+        &["metrics", "http_client", "config"],
+    ),
 ];
 
 /// Returns each forbidden dependency of `source`, with its line.

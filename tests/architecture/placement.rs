@@ -75,8 +75,9 @@ const PLACEMENTS: &[Placement] = &[
         allowed_in: &[
             // A signature is valid for minutes, on any machine.
             "src/web/json/webhook.rs",
-            // It compares this machine's clock with the database's.
+            // They compare this machine's clock with the database's.
             "src/command/preflight/",
+            "src/db/clock.rs",
             // A number of an attempt is valid for two minutes, on any machine.
             "src/web/retry_page.rs",
             // A page says until when a session, which lives in this process, is kept.

@@ -5,7 +5,7 @@ use std::{
     fs::{File, OpenOptions},
     os::unix::process::ExitStatusExt,
     path::PathBuf,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -13,11 +13,10 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use reqwest::Client;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{port::ReservedPort, program::doorbuster, redis};
+use crate::support::{http_client, port::ReservedPort, program::doorbuster, redis};
 
 /// The administrator's password.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -65,6 +64,15 @@ impl ServerRunner {
 
     /// Starts a server, which is killed at `point` if one is given. Returns its URL.
     pub fn start(&mut self, point: Option<&str>) -> String {
+        self.start_changed(point, |_| {})
+    }
+
+    /// The same, after a change of the command.
+    pub fn start_changed(
+        &mut self,
+        point: Option<&str>,
+        change: impl FnOnce(&mut Command),
+    ) -> String {
         let port = ReservedPort::reserve();
         let address = port.address().to_string();
         self.ports.push(port);
@@ -86,6 +94,7 @@ impl ServerRunner {
             Some(point) => command.env("DOORBUSTER_CRASH_AT", point),
             None => command.env_remove("DOORBUSTER_CRASH_AT"),
         };
+        change(&mut command);
         self.running = Some(command.spawn().expect("the program starts"));
         format!("http://{address}")
     }
@@ -109,7 +118,7 @@ impl ServerRunner {
 
     /// Waits until the server at `url` is ready. Returns false if it is killed first.
     pub async fn is_ready(&mut self, url: &str) -> bool {
-        let (client, deadline) = (Client::new(), Instant::now() + READY_MAX);
+        let (client, deadline) = (http_client(), Instant::now() + READY_MAX);
         loop {
             let ready = client.get(format!("{url}/readyz")).send().await;
             self.remember_provider();

@@ -21,7 +21,8 @@ use super::{
     strategies::{BUYERS, BuyerReports, STOCK, buy_on, check_stored, post, product_of, safe},
 };
 use crate::support::{
-    PATIENCE, TestProduct, TestShop, administrator, check_audit_clean, database::ByHand, within,
+    PATIENCE, TestProduct, TestShop, administrator, check_audit_clean, database::ByHand,
+    http_client, within,
 };
 
 /// How soon a server sells again after its database accepts connections.
@@ -199,7 +200,7 @@ async fn a_server_sells_again_soon_after_its_database_and_has_lost_no_order() {
     let url = runner.start(None);
     assert!(runner.is_ready(&url).await);
     let server = SellingServer {
-        client: Client::new(),
+        client: http_client(),
         url,
         products,
     };

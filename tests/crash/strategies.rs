@@ -23,6 +23,7 @@ use super::{own_database::OwnDatabase, program::ServerRunner};
 use crate::support::{
     PATIENCE, TestProduct, TestShop, check_audit_clean,
     database::ByHand,
+    http_client,
     shop::{self, units_of},
     strategies, within,
 };
@@ -198,7 +199,7 @@ async fn a_killed_server_loses_no_order_of_any_strategy() {
     let mut runner = ServerRunner::new(shop.database.url());
     let url = runner.start(None);
     assert!(runner.is_ready(&url).await);
-    let (reports, client) = (Arc::new(BuyerReports::default()), Client::new());
+    let (reports, client) = (Arc::new(BuyerReports::default()), http_client());
     let mut buyers = JoinSet::new();
     for (strategy, product) in &products {
         for buyer in 0..BUYERS {

@@ -1,5 +1,6 @@
 //! A browser without JavaScript, for a server that may be killed while it answers.
 
+use doorbuster::http_client;
 use regex::Regex;
 use reqwest::{
     Client, StatusCode,
@@ -29,7 +30,7 @@ pub struct Visitor {
 
 impl Visitor {
     pub fn new() -> Self {
-        let client = Client::builder().redirect(Policy::none()).no_proxy();
+        let client = http_client::builder().redirect(Policy::none()).no_proxy();
         Self {
             client: client.build().expect("a client"),
             cookie: None,

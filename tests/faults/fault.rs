@@ -6,7 +6,7 @@ use doorbuster::{db::engine::Engine, payment::provider::test_cards};
 use futures::future::LocalBoxFuture;
 
 use super::{
-    database, disk, locks, metrics::Metric, network, payment, redis, scene::Scene, server,
+    clock, database, disk, locks, metrics::Metric, network, payment, redis, scene::Scene, server,
 };
 
 /// A step of a fault.
@@ -67,6 +67,7 @@ pub fn on_usual_disk() -> Vec<Fault> {
         database::FAULTS,
         locks::FAULTS,
         server::FAULTS,
+        clock::FAULTS,
         payment::FAULTS,
         redis::FAULTS,
     ]

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorbuster::{model::StrategyKey, simulation::run_secret::BUYER_HEADER};
+use doorbuster::{http_client, model::StrategyKey, simulation::run_secret::BUYER_HEADER};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ const CLOSED: u8 = 2;
 
 impl Market {
     pub fn at(url: String) -> Self {
-        let client = Client::builder().no_proxy().timeout(CLIENT_MAX);
+        let client = http_client::builder().no_proxy().timeout(CLIENT_MAX);
         Self {
             client: client.build().expect("a client"),
             url: Arc::new(Mutex::new(url)),

@@ -1,7 +1,9 @@
 //! The servers of a run: a database of its own, a Redis of its own if one is installed, a proxy
 //! between the shop's server and its database, and the server.
 
-use doorbuster::{db::engine::Engine, model::StrategyKey};
+use std::process::Command;
+
+use doorbuster::{db::engine::Engine, http_client, model::StrategyKey};
 use reqwest::Client;
 use tokio::task::JoinSet;
 
@@ -83,7 +85,7 @@ impl Scene {
             others,
             metrics_url: format!("http://{}/metrics", metrics.address()),
             _metrics_port: metrics,
-            http: Client::builder().no_proxy().build().expect("a client"),
+            http: http_client::builder().no_proxy().build().expect("a client"),
             runner,
             proxy,
             redis,
@@ -126,6 +128,12 @@ impl Scene {
     /// Starts a server, which is killed at `point` if one is given. Its clients go there at once.
     pub fn start_server(&mut self, point: Option<&str>) {
         let url = self.runner.start(point);
+        self.market.move_to(url);
+    }
+
+    /// Starts a server whose command is changed first. Its clients go there at once.
+    pub fn start_changed_server(&mut self, change: impl FnOnce(&mut Command)) {
+        let url = self.runner.start_changed(None, change);
         self.market.move_to(url);
     }
 

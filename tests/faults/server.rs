@@ -1,6 +1,6 @@
-//! Faults of the shop's own server, of its sessions and of its clients.
+//! Faults of the shop's own server, of its log, of its sessions and of its clients.
 
-use std::time::Duration;
+use std::{fs::OpenOptions, path::Path, time::Duration};
 
 use doorbuster::model::StrategyKey;
 use rand::RngExt;
@@ -17,6 +17,8 @@ use super::{
 use crate::crash::{program::PASSWORD, visitor::Visitor};
 
 const LEAVING_CLIENTS: u32 = 30;
+/// A device on which every write fails, as on a full disk.
+const FULL_DISK: &str = "/dev/full";
 /// The longest time until such a client leaves.
 const LEAVES_AFTER_MS: u64 = 800;
 
@@ -32,6 +34,9 @@ const WITHOUT_END: Metric = metric!(Change::StaysHigher;
 const SIGNED_OUT: Metric = metric!(Change::Grows;
     1.0 * "doorbuster_http_requests_total" { "class": "admin", "status": "3xx" }
 );
+
+/// What the server logs when it starts is lost already.
+const LOST_LINES: Metric = metric!(Change::Grows; 1.0 * "doorbuster_log_lines_lost_total" {});
 
 const KILLED: Fault = Fault {
     cure: |scene| Box::pin(start_again(scene)),
@@ -72,6 +77,19 @@ pub const FAULTS: &[Fault] = &[
         ..KILLED
     },
     Fault {
+        name: "server: its log is on a full disk",
+        cause: |scene| Box::pin(start_with_full_log(scene)),
+        cure: |scene| Box::pin(restart(scene)),
+        lasts: Duration::from_secs(3),
+        moves: LOST_LINES,
+        felt_by: Some(LOST_LINES),
+        not_here: |_| {
+            let is_there = Path::new(FULL_DISK).exists();
+            (!is_there).then_some("this system has no /dev/full")
+        },
+        ..Fault::NONE
+    },
+    Fault {
         name: "clients leave in the middle of a request",
         cause: |scene| Box::pin(leave(scene)),
         cure: |scene| Box::pin(come_back(scene)),
@@ -102,6 +120,21 @@ async fn kill_at(scene: &mut Scene, point: &'static str) {
 
 async fn start_again(scene: &mut Scene) {
     scene.start_server(None);
+}
+
+pub(super) async fn restart(scene: &mut Scene) {
+    scene.kill_server();
+    scene.start_server(None);
+}
+
+/// Starts the server again with a log in which nothing can be written.
+async fn start_with_full_log(scene: &mut Scene) {
+    let log = OpenOptions::new().write(true).open(FULL_DISK);
+    let log = log.expect("it is there");
+    scene.kill_server();
+    scene.start_changed_server(|command| {
+        command.stderr(log);
+    });
 }
 
 fn leaving_key(client: u32) -> String {

@@ -43,6 +43,15 @@ impl Cluster {
         here.into()
     }
 
+    /// Returns the address of each node, as `DATABASE_NODES` has it.
+    pub fn addresses(&self) -> Vec<String> {
+        let address = |url: &Url| {
+            let (host, port) = (url.host_str(), url.port());
+            format!("{}:{}", host.expect("a host"), port.expect("a port"))
+        };
+        self.nodes.iter().map(address).collect()
+    }
+
     pub async fn start_killed_nodes(&self) {
         let started = tokio::process::Command::new("scripts/engines.sh")
             .arg("galera")

@@ -4,13 +4,12 @@
 use std::time::Instant;
 
 use doorbuster::model::StrategyKey;
-use reqwest::Client;
 
 use super::{RECONCILED_WITHIN, safe};
 use crate::{
     crash::{program::ServerRunner, strategies::post},
     support::{
-        TestShop, check_audit_clean,
+        TestShop, check_audit_clean, http_client,
         redis::{TestRedis, shared_url},
     },
 };
@@ -32,7 +31,7 @@ async fn check_survives(strategy: StrategyKey, point: &str) {
     let shop = TestShop::new().await;
     let product = shop.with_product(STOCK).await;
     let gate = shop.handle();
-    let client = Client::new();
+    let client = http_client();
     let mut runner = ServerRunner::new(shop.database.url()).with_redis(redis.url());
     let url = runner.start(Some(point));
     assert!(runner.is_ready(&url).await, "{point}");

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::{
     crash::program::ServerRunner,
     support::{
-        TestProduct, TestShop, check_audit_clean,
+        TestProduct, TestShop, check_audit_clean, http_client,
         redis::{TestRedis, can_start},
         within,
     },
@@ -160,7 +160,7 @@ async fn no_accepted_order_is_lost_or_decided_twice() {
         shop.with_product(SCARCE).await,
     );
     let mut runner = ServerRunner::new(shop.database.url()).with_redis(redis.url());
-    let (shared, client) = (Arc::new(Shared::default()), Client::new());
+    let (shared, client) = (Arc::new(Shared::default()), http_client());
     start(&mut runner, &shared).await;
     let mut buyers = JoinSet::new();
     for buyer in 0..BUYERS {

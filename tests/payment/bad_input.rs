@@ -1,16 +1,16 @@
 //! Invalid requests.
 
 use doorbuster::payment::provider::test_cards;
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::support::{SECRET, TestProvider};
-use crate::support::{TestDatabase, raw_http::RawConnection};
+use crate::support::{TestDatabase, http_client, raw_http::RawConnection};
 
 fn request(provider: &TestProvider, method: Method, path: &str) -> RequestBuilder {
     let url = provider.url.join(path).expect("a URL");
-    Client::new().request(method, url)
+    http_client().request(method, url)
 }
 
 /// Sends the request. Returns the status and the error message.

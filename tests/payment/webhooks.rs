@@ -7,13 +7,13 @@ use doorbuster::payment::{
     provider::test_cards,
 };
 use futures::future::join_all;
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use serde_json::json;
 
 use super::support::{
     LATENCY, SECRET, TestProvider, WebhookReceiver, charge_to, refund_of, refunds_in, until,
 };
-use crate::support::{PATIENCE, TestDatabase, within};
+use crate::support::{PATIENCE, TestDatabase, http_client, within};
 
 const CAPTURE: [&str; 3] = ["charge.created", "charge.authorized", "charge.captured"];
 
@@ -171,7 +171,7 @@ async fn events_are_stored_until_a_webhook_url_is_set() {
     provider.gateway.charge(&charge).await.expect("charged");
     let receiver = WebhookReceiver::open().await;
     let set_webhook_url = async |url: &str| {
-        let sent = Client::new()
+        let sent = http_client()
             .post(provider.url.join("/v1/webhook-url").expect("a URL"))
             .bearer_auth(SECRET)
             .json(&json!({ "url": url }))
@@ -214,7 +214,7 @@ async fn failed_webhooks_are_sent_immediately_to_a_new_url() {
         .run("UPDATE provider.event SET attempts = 10, due_at = now() + interval '1 hour'")
         .await;
     let receiver = WebhookReceiver::open().await;
-    Client::new()
+    http_client()
         .post(provider.url.join("/v1/webhook-url").expect("a URL"))
         .bearer_auth(SECRET)
         .json(&json!({ "url": receiver.url.as_str() }))

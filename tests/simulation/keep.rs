@@ -20,7 +20,8 @@ async fn listed(
     let page = store::list(shop.db(), filter, at_most)
         .await
         .expect("a list");
-    (page.runs.into_iter().map(|run| run.id).collect(), page.next)
+    let ids = page.runs.iter().map(|run| run.id().to_owned());
+    (ids.collect(), page.next)
 }
 
 #[tokio::test]

@@ -2,10 +2,10 @@
 
 use doorbuster::{
     model::{
-        LaneSnapshot, RunState, SimulationPlan, StrategyKey, Verdict,
-        plan::{Arrivals, Quantities, Thresholds},
+        LaneSnapshot, RunState, ShopError, SimulationPlan, StrategyKey, Verdict,
+        plan::{Arrivals, Quantities, Thresholds, Writers},
     },
-    simulation::store,
+    simulation::{SimulationError, store},
 };
 use uuid::Uuid;
 
@@ -200,6 +200,27 @@ async fn a_missed_threshold_fails_a_run_without_violations() {
             .collect();
         assert_eq!(held, [("failed", true), ("orders-per-second", false)]);
     }
+}
+
+#[tokio::test]
+async fn writer_nodes_are_refused_without_a_cluster() {
+    let shop = TestShop::new().await;
+    let plan = SimulationPlan {
+        writers: Some(Writers::Both),
+        ..plan(StrategyKey::RowLock, 3, 2)
+    };
+    let nodes = vec!["127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned()];
+    for nodes in [Vec::new(), nodes] {
+        let engine = engine(&shop).with_nodes(nodes);
+        assert!(!engine.has_writers(shop.db()).await);
+        let refused = engine.start(&administrator(), plan.clone()).await;
+        let Err(SimulationError::Shop(error @ ShopError::FieldsInvalid(_))) = refused else {
+            panic!("it was not refused: {refused:?}");
+        };
+        assert!(error.field_message("writers").is_some(), "{error:?}");
+        assert!(!engine.is_busy(), "the next run can start");
+    }
+    assert_eq!(shop.count("simulation_run").await, 0, "nothing was stored");
 }
 
 /// A plan in the format from before there were lanes.

@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     support::{
-        PATIENCE, TestShop, administrator, check_audit_clean,
+        PATIENCE, TestShop, administrator, check_audit_clean, http_client,
         program::{run as run_program, run_until},
         sessions::{self, Session, is_of_a_run},
         within,
@@ -409,7 +409,7 @@ async fn a_server_of_a_run_sells_nothing_to_strangers_and_has_no_pages() {
     let mut parts = parts(shop.handle(), shop.database.url(), "http://shop.test");
     parts.sells_by_express = false;
     let url = serve(server::buyers_router(AppState::new(parts))).await;
-    let client = reqwest::Client::new();
+    let client = http_client();
     let status = async |path: &str| {
         let answer = client.get(format!("{url}{path}")).send().await;
         answer.expect("it answers").status().as_u16()

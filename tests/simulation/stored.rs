@@ -240,7 +240,7 @@ async fn a_run_is_stored_and_read_back() {
     let second = run(&shop, plan.clone()).await;
     let latest = store::latest(shop.db(), 1).await.expect("the latest");
     assert_eq!(
-        latest.iter().map(|run| run.id.as_str()).collect::<Vec<_>>(),
+        latest.iter().map(store::ListedRun::id).collect::<Vec<_>>(),
         [second.id.as_str()]
     );
     let unknown = store::find(shop.db(), Uuid::now_v7()).await;

@@ -47,9 +47,12 @@ async fn named_connections(harness: &Harness) -> i64 {
              WHERE DB = DATABASE()",
         )
         .await;
+    let server: String = by_hand
+        .value("SELECT CONCAT(@@hostname, ':', @@port)")
+        .await;
     let names = open
         .split(',')
-        .filter_map(|id| mysql::sessions::name_of(id.parse().expect("an id")));
+        .filter_map(|id| mysql::sessions::name_of(&server, id.parse().expect("an id")));
     let of_stepper = names.filter(|name| name.starts_with("doorbuster stepper"));
     i64::try_from(of_stepper.count()).expect("few")
 }

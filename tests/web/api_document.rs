@@ -267,6 +267,10 @@ async fn an_order_is_read_by_its_public_id_without_name_or_address() {
     assert_eq!(order["id"], id.as_str());
     assert_eq!(order["status"], "paid");
     assert_eq!(order["lines"][0]["quantity"], 2);
+    assert_eq!(order["lines"][0]["productId"], product.id);
+    let slug = order["lines"][0]["productSlug"].as_str().expect("a slug");
+    let page = Visitor::of(&shop).page(&format!("/products/{slug}")).await;
+    assert_eq!(page.status, StatusCode::OK, "{page:?}");
     assert_eq!(order["currency"], "EUR");
     assert!(!answer.body.contains("ann@example.com"), "{}", answer.body);
     for unknown in ["01890000-0000-7000-8000-000000000000", "1", "%00", "%ff"] {

@@ -9,14 +9,13 @@ use doorbuster::{
     config::open_files,
     web::{ConnectionLimits, health::Health},
 };
-use reqwest::Client;
 
 use super::{
     server_process::{Server, folder},
     support::TestShop,
     test_server::TestServer,
 };
-use crate::support::{PATIENCE, TestDatabase, raw_http::RawConnection, within};
+use crate::support::{PATIENCE, TestDatabase, http_client, raw_http::RawConnection, within};
 
 /// No test takes so long.
 const NEVER: Duration = Duration::from_secs(3_600);
@@ -260,7 +259,7 @@ async fn a_page_arrives_at_once_while_more_connections_stall_than_files_may_be_o
         "this test needs 2,048 open files"
     );
     let database = TestDatabase::seeded().await;
-    let (folder, client) = (folder(), Client::new());
+    let (folder, client) = (folder(), http_client());
     let mut server = Server::start_with_open_files(folder.path(), database.url(), OPEN_FILES);
     server.until_ready(&client).await;
     let mut stalled = Vec::with_capacity(STALLED);

@@ -38,11 +38,11 @@ use crate::support::{
 };
 
 const FORM: &str = "/api/form/admin/events";
-const POLL: Duration = Duration::from_millis(20);
+pub(super) const POLL: Duration = Duration::from_millis(20);
 
 /// A subscriber that keeps what it receives, and answers some requests with an error first.
 #[derive(Clone, Default)]
-struct Subscriber {
+pub(super) struct Subscriber {
     received: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
     to_fail: Arc<AtomicUsize>,
 }
@@ -50,6 +50,14 @@ struct Subscriber {
 impl Subscriber {
     /// Returns its address.
     async fn listen(&self) -> String {
+        let router = self.router();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it has an address");
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        format!("http://{address}/events")
+    }
+
+    pub(super) fn router(&self) -> Router {
         let subscriber = self.clone();
         let handler = move |headers: HeaderMap, body: Bytes| {
             let fails = subscriber.to_fail.load(Ordering::Relaxed) > 0;
@@ -64,19 +72,15 @@ impl Subscriber {
                 false => StatusCode::NO_CONTENT,
             })
         };
-        let router = Router::new().route("/events", post(handler));
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("it has an address");
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        format!("http://{address}/events")
+        Router::new().route("/events", post(handler))
     }
 
-    fn received(&self) -> Vec<(HeaderMap, Bytes)> {
+    pub(super) fn received(&self) -> Vec<(HeaderMap, Bytes)> {
         self.received.lock().expect("no panic under it").clone()
     }
 
     /// Waits until it has received so many events, and returns them in the order of their ids.
-    async fn events(&self, count: usize) -> Vec<Value> {
+    pub(super) async fn events(&self, count: usize) -> Vec<Value> {
         within(PATIENCE, "events", async {
             while self.received().len() < count {
                 tokio::time::sleep(POLL).await;
@@ -94,7 +98,7 @@ impl Subscriber {
 }
 
 /// Sends events as a server does, until the guard is dropped.
-fn send(shop: Shop) -> DropGuard {
+pub(super) fn send(shop: Shop) -> DropGuard {
     let stop = CancellationToken::new();
     tokio::spawn(events::send(shop, stop.clone()));
     stop.drop_guard()
@@ -207,11 +211,14 @@ async fn each_message_is_as_the_document_describes_it() {
     let events = subscriber.events(written).await;
     let seen: BTreeSet<_> = kinds(&events).into_iter().collect();
     let expected = [
+        "line.returned",
         "order.cancelled",
         "order.declined",
         "order.paid",
         "order.pending",
         "order.placed",
+        "order.refund_paid",
+        "order.refunded",
         "stock.level",
     ];
     assert_eq!(seen, BTreeSet::from(expected));

@@ -7,8 +7,8 @@ use doorbuster::{
     config::{HoldLimits, ShopTerms},
     db::{retention, session_store::EXPIRED_SESSIONS},
     model::{DiscountValue, ShopError},
-    shop::{cart::OLD_CARTS, discounts::NewCode, wrong_passwords::WRONG_AT_ONCE_MAX},
-    web::{AppState, rate_limit::RateLimits},
+    shop::{cart::OLD_CARTS, discounts::NewCode, guess_counts::GuessKind},
+    web::{AppState, maintenance::old_data::run_round, rate_limit::RateLimits},
 };
 use futures::future::join_all;
 
@@ -132,6 +132,12 @@ async fn the_right_password_is_never_counted() {
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{}", answer.body);
 }
 
+/// Sets when the wrong guesses that the database has counted are all forgiven.
+async fn forgive_all_after(shop: &TestShop, interval: &str) {
+    let sql = format!("UPDATE wrong_guess SET forgiven_at = CURRENT_TIMESTAMP + {interval}");
+    shop.by_hand.run(&sql).await;
+}
+
 /// Each server counts in its own memory; the database counts for all of them.
 #[tokio::test]
 async fn wrong_passwords_are_limited_by_all_servers_together() {
@@ -141,12 +147,8 @@ async fn wrong_passwords_are_limited_by_all_servers_together() {
     let login = "/api/form/admin/login";
     let wrong = admin.post_form(login, "password=wrong").await;
     assert_eq!(wrong.status, StatusCode::UNAUTHORIZED, "{}", wrong.body);
-    assert_eq!(shop.count("wrong_password").await, 1);
-    let until = async |interval: &str| {
-        let sql = format!("UPDATE wrong_password SET forgiven_at = CURRENT_TIMESTAMP + {interval}");
-        shop.by_hand.run(&sql).await;
-    };
-    until("INTERVAL '1 hour'").await;
+    assert_eq!(shop.count("wrong_guess").await, 1);
+    forgive_all_after(&shop, "INTERVAL '1 hour'").await;
     let right = format!("password={}", PASSWORD.replace(' ', "+"));
     let mut elsewhere = Visitor::of(&shop);
     for fields in ["password=wrong", right.as_str()] {
@@ -154,32 +156,132 @@ async fn wrong_passwords_are_limited_by_all_servers_together() {
         assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "{fields}");
         assert!(refused.detail().contains("Try again in "), "{refused:?}");
     }
-    until("INTERVAL '1 minute'").await;
+    forgive_all_after(&shop, "INTERVAL '1 minute'").await;
     let accepted = elsewhere.post_form(login, &right).await;
     assert!(accepted.status.is_success(), "{}", accepted.body);
 }
 
+/// Opens the checkout of a new shopper at a server. Returns the shopper and their cart.
+async fn shopper_at_checkout(shop: &TestShop) -> (Visitor, String) {
+    let mut shopper = Visitor::of(shop);
+    let fields = "product_id=1&quantity=1";
+    shopper
+        .submit(PHONE, "/api/form/cart/buy-now", fields)
+        .await;
+    let cart_id = value_of(&shopper.page("/checkout").await.body, "cart_id");
+    (shopper, cart_id)
+}
+
 #[tokio::test]
-async fn passwords_at_the_same_time_are_all_counted() {
+async fn order_numbers_and_codes_are_limited_by_all_servers_together() {
+    let shop = TestShop::new().await;
+    create_code(&shop).await;
+    let (find, change) = ("/api/form/orders/find", "/api/form/checkout/change");
+    let (mut here, cart_id) = shopper_at_checkout(&shop).await;
+    let guess = "number=1&email=stranger%40example.com";
+    let unknown = here.post_form(find, guess).await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND, "{}", unknown.body);
+    let key = "SELECT kind_and_network FROM wrong_guess";
+    let of_number: String = shop.by_hand.value(key).await;
+    shop.by_hand.run("DELETE FROM wrong_guess").await;
+    let wrong = format!("act=apply-code&cart_id={cart_id}&code=NINE");
+    here.post_form(change, &wrong).await;
+    let of_code: String = shop.by_hand.value(key).await;
+    assert_eq!(of_code, of_number, "both have the same count");
+
+    forgive_all_after(&shop, "INTERVAL '1 hour'").await;
+    let (mut elsewhere, cart_id) = shopper_at_checkout(&shop).await;
+    let right = format!("act=apply-code&cart_id={cart_id}&code=TEN");
+    for (form, fields) in [(find, guess), (change, right.as_str())] {
+        let refused = elsewhere.post_form(form, fields).await;
+        assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "{form}");
+        let reason = "Too many wrong order numbers or discount codes";
+        assert!(refused.detail().starts_with(reason), "{refused:?}");
+    }
+    let password = "password=wrong";
+    let other_kind = elsewhere.post_form("/api/form/admin/login", password).await;
+    assert_eq!(other_kind.status, StatusCode::UNAUTHORIZED);
+
+    forgive_all_after(&shop, "INTERVAL '1 minute'").await;
+    let accepted = elsewhere.post_form(change, &right).await;
+    assert!(accepted.status.is_success(), "{}", accepted.body);
+}
+
+#[tokio::test]
+async fn guesses_at_the_same_time_are_all_counted() {
     let shop = TestShop::new().await;
     let servers = [shop.handle(), shop.handle().as_in_another_process()];
     let network = IpAddr::from([10, 0, 0, 1]);
-    let attempts = servers
-        .iter()
-        .cycle()
-        .take(2 * WRONG_AT_ONCE_MAX as usize)
-        .map(|server| server.wrong_passwords().count(network));
-    let results = join_all(attempts).await;
-    let counted = results.iter().filter(|result| result.is_ok()).count();
-    assert_eq!(counted, WRONG_AT_ONCE_MAX as usize, "{results:?}");
-    let refused = results
-        .iter()
-        .filter(|result| matches!(result, Err(ShopError::TooManyRequests { .. })));
-    assert_eq!(refused.count(), counted);
-    let counts = shop.wrong_passwords();
-    counts.forgive(network).await.expect("it is taken back");
-    assert_eq!(counts.count(network).await, Ok(()));
-    assert_eq!(counts.count(IpAddr::from([10, 0, 0, 2])).await, Ok(()));
+    for kind in [GuessKind::Password, GuessKind::OrderOrCode] {
+        let allowed = kind.at_once_max() as usize;
+        let attempts = servers
+            .iter()
+            .cycle()
+            .take(2 * allowed)
+            .map(|server| server.guess_counts().count(kind, network));
+        let results = join_all(attempts).await;
+        let counted = results.iter().filter(|result| result.is_ok()).count();
+        assert_eq!(counted, allowed, "{results:?}");
+        let refused = results
+            .iter()
+            .filter(|result| matches!(result, Err(ShopError::TooManyRequests { .. })));
+        assert_eq!(refused.count(), counted);
+        let counts = shop.guess_counts();
+        let forgiven = counts.forgive(kind, network).await;
+        forgiven.expect("it is taken back");
+        assert_eq!(counts.count(kind, network).await, Ok(()));
+        let other = IpAddr::from([10, 0, 0, 2]);
+        assert_eq!(counts.count(kind, other).await, Ok(()));
+    }
+}
+
+/// Codes are counted after they were checked, so those at the same time all pass.
+#[tokio::test]
+async fn codes_at_the_same_time_are_all_counted_up_to_a_bound() {
+    let shop = TestShop::new().await;
+    let (kind, network) = (GuessKind::OrderOrCode, IpAddr::from([10, 0, 0, 1]));
+    let counts = shop.guess_counts();
+    for expected in [0, 1, 1] {
+        assert_eq!(shop.count("wrong_guess").await, expected);
+        assert_eq!(counts.check(kind, network).await, Ok(()));
+        counts.add(kind, network).await.expect("it is counted");
+    }
+    forgive_all_after(&shop, "INTERVAL '1 hour'").await;
+    let refused = counts.check(kind, network).await;
+    assert!(
+        matches!(refused, Err(ShopError::TooManyRequests { .. })),
+        "{refused:?}"
+    );
+    forgive_all_after(&shop, "INTERVAL '1 day'").await;
+    counts.add(kind, network).await.expect("it is counted");
+    let bounded: i64 = shop
+        .by_hand
+        .value(
+            "SELECT count(*) FROM wrong_guess \
+             WHERE forgiven_at < CURRENT_TIMESTAMP + INTERVAL '1 hour'",
+        )
+        .await;
+    assert_eq!(bounded, 1, "at most ten times twenty guesses of 6 s");
+}
+
+#[tokio::test]
+async fn forgiven_guesses_are_deleted_also_those_of_the_previous_version() {
+    let shop = TestShop::new().await;
+    for rows in [
+        "wrong_guess (kind_and_network, forgiven_at) VALUES \
+         ('password 10.0.0.1', CURRENT_TIMESTAMP - INTERVAL '1 minute'), \
+         ('order or code 10.0.0.1', CURRENT_TIMESTAMP + INTERVAL '1 hour')",
+        "wrong_password (network, forgiven_at) VALUES \
+         ('10.0.0.1', CURRENT_TIMESTAMP - INTERVAL '1 minute'), \
+         ('10.0.0.2', CURRENT_TIMESTAMP + INTERVAL '1 hour')",
+    ] {
+        shop.by_hand.run(&format!("INSERT INTO {rows}")).await;
+    }
+    let round = run_round(shop.db(), PATIENCE).await;
+    assert!(round.is_complete(), "{round:?}");
+    for table in ["wrong_guess", "wrong_password"] {
+        assert_eq!(shop.count(table).await, 1, "{table}");
+    }
 }
 
 #[tokio::test]

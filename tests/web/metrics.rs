@@ -247,6 +247,9 @@ async fn work_that_is_due_is_counted_and_old_figures_are_not_shown() {
     assert_eq!(value(&live, age), Some(0.0));
     let idle = "doorbuster_database_sessions_idle_in_transaction";
     assert_eq!(value(&live, idle), Some(0.0), "{live}");
+    let clocks = "doorbuster_database_clock_difference_seconds";
+    let apart = value(&live, clocks);
+    assert!(apart.is_some_and(|apart| apart < 1.0), "{live}");
     let reserve = "doorbuster_checkout_successes_total{journey=\"reserve\"}";
     assert_eq!(value(&live, reserve), Some(1.0));
 

@@ -15,7 +15,7 @@ use nix::{
 use reqwest::Client;
 
 use super::server_process::{Server, folder};
-use crate::support::{PATIENCE, TestDatabase, proxy::Proxy, within};
+use crate::support::{PATIENCE, TestDatabase, http_client, proxy::Proxy, within};
 
 /// The time for stopping, in every state of the database.
 const STOP_MAX: Duration = Duration::from_secs(10);
@@ -47,7 +47,7 @@ async fn stops_in_time(server: &mut Server) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_stops_in_time_although_its_database_is_gone() {
-    let (folder, client) = (folder(), Client::new());
+    let (folder, client) = (folder(), http_client());
     let data = folder.path().join("database");
     let started = EmbeddedPostgres::start(&data);
     let database = within(PATIENCE * 3, "PostgreSQL", started).await;
@@ -61,7 +61,7 @@ async fn a_server_stops_in_time_although_its_database_is_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_stops_in_time_although_its_database_is_silent() {
-    let (folder, client) = (folder(), Client::new());
+    let (folder, client) = (folder(), http_client());
     let database = TestDatabase::seeded().await;
     let proxy = Proxy::before(database.url()).await;
     let mut server = Server::start(folder.path(), Some(proxy.url()));
@@ -112,7 +112,7 @@ fn is_running(process: Pid) -> bool {
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_stops_in_time_although_its_database_is_stopped() {
-    let (folder, client) = (folder(), Client::new());
+    let (folder, client) = (folder(), http_client());
     let mut server = Server::start(folder.path(), None);
     server.until_ready(&client).await;
     let processes = processes_of(postmaster(folder.path()));
@@ -132,7 +132,7 @@ async fn a_server_stops_in_time_although_its_database_is_stopped() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_embedded_database_is_restarted_with_every_acknowledged_order() {
-    let (folder, client) = (folder(), Client::new());
+    let (folder, client) = (folder(), http_client());
     let mut server = Server::start(folder.path(), None);
     server.until_ready(&client).await;
     let mut orders = Vec::new();
@@ -161,7 +161,7 @@ async fn a_killed_embedded_database_is_restarted_with_every_acknowledged_order()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_cannot_be_restarted_ends_the_program_with_an_error() {
-    let (folder, client) = (folder(), Client::new());
+    let (folder, client) = (folder(), http_client());
     let mut server = Server::start(folder.path(), None);
     server.until_ready(&client).await;
     let configuration = folder.path().join("data/postgres/postgresql.conf");

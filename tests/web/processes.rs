@@ -5,10 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::Client;
-
 use super::server_process::{READY_MAX, Server, folder, sold_by_verdict};
-use crate::support::database::TestDatabase;
+use crate::support::{database::TestDatabase, http_client};
 
 /// Much longer than the server waits for open requests.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
@@ -16,7 +14,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(30);
 #[tokio::test(flavor = "multi_thread")]
 async fn two_servers_started_at_once_create_the_database_and_both_sell_from_it() {
     let database = TestDatabase::absent().await;
-    let (folder, client) = (folder(), Client::new());
+    let (folder, client) = (folder(), http_client());
     let mut one = Server::start(folder.path(), Some(database.url()));
     let mut two = Server::start(folder.path(), Some(database.url()));
     tokio::join!(one.until_ready(&client), two.until_ready(&client));
@@ -49,7 +47,7 @@ async fn two_servers_started_at_once_create_the_database_and_both_sell_from_it()
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_stops_the_server_although_streams_are_open() {
     let database = TestDatabase::absent().await;
-    let (folder, client) = (folder(), Client::new());
+    let (folder, client) = (folder(), http_client());
     let mut server = Server::start(folder.path(), Some(database.url()));
     server.until_ready(&client).await;
     let stream = client
@@ -79,7 +77,7 @@ async fn sigterm_stops_the_server_although_streams_are_open() {
 async fn sigterm_stores_the_verdict_of_a_running_simulation() {
     let database = TestDatabase::absent().await;
     let folder = folder();
-    let client = Client::builder()
+    let client = doorbuster::http_client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .expect("a client");
@@ -123,7 +121,7 @@ async fn sigterm_stores_the_verdict_of_a_running_simulation() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_restarts_at_once_with_all_orders() {
-    let (folder, client) = (folder(), Client::new());
+    let (folder, client) = (folder(), http_client());
     let mut orders = Vec::new();
     for round in 0..3 {
         let mut server = Server::start(folder.path(), None);

@@ -1,5 +1,5 @@
 //! Compares JSON with a schema of the OpenAPI document, as far as its schemas of events go: types,
-//! fields, listed values and formats.
+//! fields, entries of lists, listed values and formats.
 
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -24,6 +24,13 @@ pub fn differences(schema: &Value, value: &Value, place: &str) -> Vec<String> {
             found.push(format!("{place}.{name} is missing"));
         }
     }
+    for (index, inner) in value.as_array().into_iter().flatten().enumerate() {
+        found.extend(differences(
+            &schema["items"],
+            inner,
+            &format!("{place}[{index}]"),
+        ));
+    }
     for (name, inner) in value.as_object().into_iter().flatten() {
         let place = format!("{place}.{name}");
         match schema["properties"].get(name) {
@@ -35,7 +42,16 @@ pub fn differences(schema: &Value, value: &Value, place: &str) -> Vec<String> {
 }
 
 fn has_type(schema: &Value, value: &Value) -> bool {
-    match schema["type"].as_str() {
+    match &schema["type"] {
+        Value::Array(types) => types.iter().any(|kind| is_a(kind, value)),
+        kind => is_a(kind, value),
+    }
+}
+
+fn is_a(kind: &Value, value: &Value) -> bool {
+    match kind.as_str() {
+        Some("array") => value.is_array(),
+        Some("null") => value.is_null(),
         Some("object") => value.is_object(),
         Some("string") => value.is_string(),
         Some("integer") => value.is_i64(),
@@ -64,7 +80,11 @@ fn each_difference_is_found() {
             "data": {
                 "type": "object",
                 "required": ["units"],
-                "properties": { "units": { "type": "integer", "format": "int64" } },
+                "properties": {
+                    "units": { "type": "integer", "format": "int64" },
+                    "reason": { "type": ["string", "null"] },
+                    "lines": { "type": "array", "items": { "type": "integer" } },
+                },
             },
         },
     });
@@ -73,6 +93,18 @@ fn each_difference_is_found() {
         (
             json!({ "kind": "sold", "at": "2026-12-12T12:12:05.25Z", "data": { "units": 1 } }),
             "",
+        ),
+        (
+            json!({ "kind": "sold", "data": { "units": 1, "reason": null, "lines": [1, 2] } }),
+            "",
+        ),
+        (
+            json!({ "kind": "sold", "data": { "units": 1, "reason": "shop", "lines": [1, "2"] } }),
+            "it.data.lines[1]: \"2\" is no \"integer\" in format null",
+        ),
+        (
+            json!({ "kind": "sold", "data": { "units": 1, "reason": 1 } }),
+            "it.data.reason: 1 is no [\"string\",\"null\"] in format null",
         ),
         (json!({ "kind": "sold" }), "it.data is missing"),
         (

@@ -18,7 +18,8 @@ use super::{
     test_server::TestServer,
 };
 use crate::support::{
-    PATIENCE, ScriptedProvider, TestProduct, program, proxy::Proxy, sessions, shop::POOL, within,
+    PATIENCE, ScriptedProvider, TestProduct, http_client, program, proxy::Proxy, sessions,
+    shop::POOL, within,
 };
 
 /// How far a page may lag behind another server.
@@ -57,7 +58,11 @@ impl OtherServer {
     /// Opens a stream, as a page does.
     async fn follow(&self, path: &str) -> OpenStream {
         let url = format!("http://{}{path}", self.server.address);
-        let response = reqwest::get(url).await.expect("the server answers");
+        let response = http_client()
+            .get(url)
+            .send()
+            .await
+            .expect("the server answers");
         assert_eq!(response.status(), 200, "{path}");
         OpenStream {
             response,

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use doorbuster::http_client;
 use nix::sys::signal::Signal;
 use reqwest::{Client, redirect::Policy};
 use tempfile::TempDir;
@@ -33,7 +34,7 @@ struct TwoServers {
 impl TwoServers {
     async fn start(shop: &TestShop) -> Self {
         let folder = folder();
-        let client = Client::builder().redirect(Policy::none());
+        let client = http_client::builder().redirect(Policy::none());
         let start = || Server::start(folder.path(), Some(shop.database.url()));
         let mut servers = Self {
             here: start(),

@@ -115,6 +115,68 @@ async fn the_file_name_of_a_download_contains_the_runs_id() {
     }
 }
 
+/// Another version may have stored it, or a person has changed it by hand.
+#[tokio::test]
+async fn a_run_that_cannot_be_read_is_one_row_of_each_list() {
+    let shop = TestShop::new().await;
+    let whole = run(&shop, &[StrategyKey::RowLock], 1).await;
+    let mut admin = signed_in_visitor(&shop).await;
+    let damages = [
+        "plan = '{}'",
+        "plan = 'not JSON'",
+        "verdict = '7'",
+        "events = '7'",
+    ];
+    for (damage, seed) in damages.into_iter().zip(2..) {
+        let damaged = run(&shop, &[StrategyKey::RowLock], seed).await;
+        let update = format!("UPDATE simulation_run SET {damage} WHERE id = '{damaged}'");
+        shop.by_hand.run(&update).await;
+        for list in ["/admin", "/admin/simulations", "/admin/simulations/runs"] {
+            let page = admin.page(list).await;
+            assert_eq!(page.status, StatusCode::OK, "{list}: {}", page.body);
+            assert!(page.body.contains("Cannot be read"), "{}", page.body);
+            for id in [&whole, &damaged] {
+                let link = format!("href=\"/admin/simulations/{id}\"");
+                assert!(page.body.contains(&link), "{link} in {}", page.body);
+            }
+        }
+        let own = admin.page(&format!("/admin/simulations/{damaged}")).await;
+        assert_eq!(own.status, StatusCode::OK, "{damage}: {}", own.body);
+        assert!(own.body.contains("This run cannot be read"), "{}", own.body);
+        for (file, _) in FILES {
+            let address = format!("/admin/simulations/{damaged}/{file}");
+            let answer = admin.page(&address).await;
+            assert_eq!(answer.status, StatusCode::CONFLICT, "{damage}: {file}");
+        }
+    }
+    let with_outcome = admin.page("/admin/simulations/runs?outcome=passed").await;
+    assert!(with_outcome.body.contains(&whole), "{}", with_outcome.body);
+    let hidden = !with_outcome.body.contains("Cannot be read");
+    assert!(hidden, "its outcome is not known: {}", with_outcome.body);
+}
+
+#[tokio::test]
+async fn locks_that_cannot_be_read_are_missing_and_damaged_samples_are_said() {
+    let shop = TestShop::new().await;
+    let id = run(&shop, &[StrategyKey::RowLock], 1).await;
+    let mut admin = signed_in_visitor(&shop).await;
+    let own = format!("/admin/simulations/{id}");
+    let locks = "UPDATE simulation_lock_picture SET picture = 'not JSON'";
+    shop.by_hand.run(locks).await;
+    let page = admin.page(&own).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    assert!(!page.body.contains("cannot be read"), "{}", page.body);
+    let samples = "UPDATE simulation_sample SET counts = '7'";
+    shop.by_hand.run(samples).await;
+    let page = admin.page(&own).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    assert!(
+        page.body.contains("This run cannot be read"),
+        "{}",
+        page.body
+    );
+}
+
 #[tokio::test]
 async fn two_to_four_different_runs_are_compared() {
     let shop = TestShop::new().await;

@@ -28,6 +28,7 @@ use super::{
 use crate::support::{
     PATIENCE, TestDatabase,
     collector::{Collector, attribute, child, children},
+    http_client,
     port::ReservedPort,
     program::{doorbuster, end_of},
     race::wait_until_blocked,
@@ -50,7 +51,7 @@ fn traceparent() -> String {
 /// Starts a server with these variables, and waits until it is ready.
 async fn server_with(folder: &Path, database_url: &str, variables: &[(&str, &str)]) -> Server {
     let mut server = Server::start_with(folder, Some(database_url), variables);
-    server.until_ready(&Client::new()).await;
+    server.until_ready(&http_client()).await;
     server
 }
 
@@ -77,7 +78,7 @@ async fn a_purchase_is_a_trace_with_each_attempt_of_its_transaction() {
     by_hand
         .run("UPDATE stock SET version = version + 1 WHERE product_id = 1")
         .await;
-    let buying = Client::new()
+    let buying = http_client()
         .post(format!("{}/api/purchase?strategy=optimistic", server.url))
         .header("traceparent", traceparent())
         .json(&json!({ "productId": 1, "quantity": 1 }))
@@ -178,7 +179,9 @@ struct Browser<'a> {
 
 impl<'a> Browser<'a> {
     fn of(server: &'a Server) -> Self {
-        let client = Client::builder().redirect(Policy::none()).no_proxy();
+        let client = doorbuster::http_client::builder()
+            .redirect(Policy::none())
+            .no_proxy();
         Self {
             client: client.build().expect("a client"),
             server,
@@ -303,7 +306,10 @@ async fn a_payment_continues_the_trace_of_a_trusted_proxy_and_names_no_person() 
 
 /// Returns the number of spans with this end.
 async fn spans_at(metrics: &str, end: &str) -> Option<u64> {
-    let text = reqwest::get(format!("http://{metrics}/metrics")).await;
+    let text = http_client()
+        .get(format!("http://{metrics}/metrics"))
+        .send()
+        .await;
     let text = text
         .expect("the server answers")
         .text()
@@ -313,6 +319,94 @@ async fn spans_at(metrics: &str, end: &str) -> Option<u64> {
     let series = Regex::new(&series).expect("a pattern");
     let found = series.captures(&text)?;
     Some(found[1].parse().expect("a number"))
+}
+
+/// Reads the metrics as Prometheus does.
+async fn open_metrics(metrics: &str) -> String {
+    let accepted = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.3";
+    let request = http_client().get(format!("http://{metrics}/metrics"));
+    let answer = request.header(ACCEPT, accepted).send().await;
+    let answer = answer.expect("the server answers");
+    assert_eq!(
+        answer.headers()[CONTENT_TYPE],
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
+    let text = answer.text().await.expect("text");
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    text
+}
+
+/// Returns the traces of the exemplars of a histogram.
+fn exemplars(text: &str, histogram: &str, label: &str) -> Vec<String> {
+    let line = format!(
+        r#"(?m)^{histogram}_bucket\{{le="[^"]+",{label}\}} [1-9]\d* # \{{trace_id="([0-9a-f]{{32}})"\}} [\d.]+ \d+\.\d{{3}}$"#
+    );
+    let line = Regex::new(&line).expect("a pattern");
+    let found = line.captures_iter(text);
+    found.map(|found| found[1].to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_leads_to_the_trace_of_its_latest_duration() {
+    let (folder, collector) = (folder(), Collector::start().await);
+    let database = TestDatabase::seeded().await;
+    let metrics_port = ReservedPort::reserve();
+    let metrics = metrics_port.address().to_string();
+    let variables = [
+        (ENDPOINT, collector.url()),
+        ("METRICS_ADDR", metrics.as_str()),
+    ];
+    let server = server_with(folder.path(), database.url(), &variables).await;
+    server.buy(&http_client(), "a-traced-order-").await;
+    let request = collector.until("POST /api/purchase").await;
+    let trace = hex::encode(&request.trace_id);
+    let text = open_metrics(&metrics).await;
+    for (histogram, label) in [
+        (
+            "doorbuster_checkout_duration_seconds",
+            r#"journey="express""#,
+        ),
+        (
+            "doorbuster_transaction_duration_seconds",
+            r#"transaction="row-lock""#,
+        ),
+        ("doorbuster_http_request_duration_seconds", r#"class="api""#),
+    ] {
+        let found = exemplars(&text, histogram, label);
+        assert_eq!(found, [trace.as_str()], "{histogram} in\n{text}");
+    }
+    // An exemplar is a part of a series, and the other format has none.
+    let plain = http_client()
+        .get(format!("http://{metrics}/metrics"))
+        .send()
+        .await;
+    let plain = plain.expect("the server answers").text().await;
+    let plain = plain.expect("text");
+    let series = "\ndoorbuster_checkout_duration_seconds_bucket{";
+    assert_eq!(plain.matches(series).count(), text.matches(series).count());
+    assert!(!plain.contains("trace_id"), "{plain}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_traced_is_no_exemplar() {
+    let collector = Collector::start().await;
+    for (endpoint, sampler) in [("", "always_on"), (collector.url(), "always_off")] {
+        let folder = folder();
+        let database = TestDatabase::seeded().await;
+        let metrics_port = ReservedPort::reserve();
+        let metrics = metrics_port.address().to_string();
+        let variables = [
+            (ENDPOINT, endpoint),
+            ("OTEL_TRACES_SAMPLER", sampler),
+            ("METRICS_ADDR", metrics.as_str()),
+        ];
+        let server = server_with(folder.path(), database.url(), &variables).await;
+        server.buy(&http_client(), "an-untraced-order-").await;
+        let text = open_metrics(&metrics).await;
+        let counted = "doorbuster_checkout_duration_seconds_count{journey=\"express\"} 1";
+        assert!(text.contains(counted), "{text}");
+        assert!(!text.contains("trace_id"), "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -329,7 +423,7 @@ async fn a_collector_that_never_answers_delays_neither_requests_nor_the_stop() {
         ("METRICS_ADDR", metrics.as_str()),
     ];
     let mut server = server_with(folder.path(), database.url(), &variables).await;
-    let client = Client::new();
+    let client = http_client();
     server.buy(&client, "before-the-export-").await;
     let begin = Instant::now();
     while spans_at(&metrics, "dropped").await == Some(0) {
@@ -369,7 +463,7 @@ async fn without_an_endpoint_nothing_is_exported() {
         ("METRICS_ADDR", metrics.as_str()),
     ];
     let mut server = server_with(folder.path(), database.url(), &variables).await;
-    server.buy(&Client::new(), "an-untraced-order-").await;
+    server.buy(&http_client(), "an-untraced-order-").await;
     assert_eq!(spans_at(&metrics, "dropped").await, None);
     stop(&mut server).await;
     assert!(collector.spans().is_empty(), "{:#?}", collector.spans());

@@ -8,7 +8,7 @@ use std::{
 
 use doorbuster::{
     config::{DatabaseSettings, RedisSettings, ServeSettings},
-    db::{PoolSettings, schema::SchemaDifference, server_load, txn},
+    db::{PoolSettings, clock::least_difference, schema::SchemaDifference, server_load, txn},
     model::{Product, SimulationPlan, Verdict},
     redis::Redis,
     shop::{
@@ -340,22 +340,6 @@ fn planned_sale(product: &Product) -> Check {
     Check::new("sale", problem.is_empty(), detail)
 }
 
-/// The difference between two clocks that is certain: the database's time was read between two
-/// times of this machine.
-fn least_difference(
-    before: OffsetDateTime,
-    database: OffsetDateTime,
-    after: OffsetDateTime,
-) -> time::Duration {
-    if database < before {
-        before - database
-    } else if database > after {
-        database - after
-    } else {
-        time::Duration::ZERO
-    }
-}
-
 /// The folder, or the nearest one above it that exists.
 fn nearest_folder(folder: &Path) -> &Path {
     let existing = folder.ancestors().find(|folder| folder.exists());
@@ -376,15 +360,6 @@ fn violations(report: &AuditReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_database_whose_time_was_read_in_between_does_not_differ() {
-        let at = |ms: i64| moment::from_ms(1_000_000 + ms);
-        for (database, ms) in [(-300, 300), (0, 0), (20, 0), (40, 0), (1_540, 1_500)] {
-            let difference = least_difference(at(0), at(database), at(40));
-            assert_eq!(difference, time::Duration::milliseconds(ms), "{database}");
-        }
-    }
 
     #[test]
     fn the_disk_of_a_folder_that_does_not_exist_yet_is_that_of_the_one_above_it() {

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use doorbuster::model::{
     ShopError, SimulationPlan, StrategyKey,
-    plan::{self, Arrivals, Faults, Journey, Quantities, Thresholds},
+    plan::{self, Arrivals, Faults, Journey, Quantities, Thresholds, Writers},
 };
 use url::Url;
 
@@ -69,6 +69,10 @@ pub struct Arguments {
     /// HTTP [default: 0, the buyers run in this process].
     #[arg(long, value_parser = clap::value_parser!(u32).range(0..=i64::from(plan::OWN_SERVERS_MAX)))]
     servers: Option<u32>,
+    /// Nodes of a Galera cluster to which the buyers write: one, all, or both, in two lanes of each
+    /// strategy. Needs DATABASE_NODES.
+    #[arg(long, value_parser = parse_writers, value_name = "one|all|both")]
+    writers: Option<Writers>,
     /// Print one JSON object: the verdict, or the verdicts of several lanes.
     #[arg(long)]
     pub(super) json: bool,
@@ -123,6 +127,7 @@ impl Arguments {
             guess: None,
             servers: u32::try_from(self.target.len()).unwrap_or(u32::MAX),
             own_servers,
+            writers: self.writers,
         }
         .validate()
     }
@@ -161,6 +166,10 @@ impl Arguments {
             None => Ok(()),
         }
     }
+}
+
+fn parse_writers(typed: &str) -> Result<Writers, String> {
+    Writers::named(typed).ok_or_else(|| "choose one, all or both".to_owned())
 }
 
 /// Formats all errors of a plan in one line.

@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, process::ExitCode};
 
-use doorbuster::model::{RunSnapshot, RunVerdict, Verdict};
+use doorbuster::model::{ClusterFigures, RunSnapshot, RunVerdict, Verdict};
 use serde::Serialize;
 
 use super::Arguments;
@@ -116,6 +116,7 @@ fn as_text(verdict: &Verdict, over_http: bool) -> String {
         "speed     {} ms, {:.1} orders/s",
         verdict.elapsed_ms, verdict.orders_per_second
     ));
+    lines.extend(verdict.cluster.as_ref().map(nodes_line));
     let latency = verdict.latency_ms;
     lines.push(format!(
         "latency   p50 {} · p90 {} · p95 {} · p99 {} · max {} ms",
@@ -141,6 +142,16 @@ fn as_text(verdict: &Verdict, over_http: bool) -> String {
         ));
     }
     lines.join("\n") + "\n"
+}
+
+fn nodes_line(cluster: &ClusterFigures) -> String {
+    format!(
+        "nodes     {} written to ({}), {} failed at COMMIT, {} rolled back for another node",
+        cluster.nodes,
+        cluster.node_names.join(", "),
+        counted(cluster.certification_failures, "try", "tries"),
+        counted(cluster.rolled_back, "try", "tries"),
+    )
 }
 
 fn plan_line(verdict: &Verdict) -> String {

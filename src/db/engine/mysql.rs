@@ -1,5 +1,6 @@
 //! MySQL 8.0 and later, and MariaDB 10.6 and later.
 
+pub mod cluster;
 pub mod errors;
 pub mod lock_watch;
 pub mod named_lock;

@@ -1,4 +1,4 @@
-//! The wrong passwords that came from a network.
+//! The wrong passwords that came from a network, as servers of the previous version count them.
 
 use sea_orm::entity::prelude::*;
 

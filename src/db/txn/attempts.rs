@@ -131,6 +131,7 @@ where
         took: started.elapsed(),
         lock_wait: split.lock_wait,
         pool_wait: split.pool_wait,
+        trace: spans::trace_of(&Span::current()),
     });
     if attempts > 1 {
         tracing::debug!(transaction = policy.name, attempts, "took several attempts");

@@ -23,18 +23,21 @@ use crate::{
 #[island]
 pub fn LiveRun(run: RunSnapshot, children: Children) -> impl IntoView {
     let units_per_attempt = run.plan.quantities.max().get();
-    let strategies: Vec<_> = run.lanes.iter().map(|lane| lane.strategy).collect();
+    let lane_count = run.lanes.len();
     let panels = panels::Panels::of(&run);
     let run = RwSignal::new(run);
     let announcement = RwSignal::new(String::new());
     #[cfg(feature = "hydrate")]
     Effect::new(move |_| following::follow(run, announcement, units_per_attempt));
-    let lanes: Vec<_> = (0..strategies.len())
-        .map(|index| lane(run, index))
-        .collect();
+    let lanes: Vec<_> = (0..lane_count).map(|index| lane(run, index)).collect();
     let tile = Memo::new(move |_| run.with(|run| Tile::of(run, units_per_attempt)));
-    let names = strategies.iter().map(|strategy| strategy.as_str());
-    let names = names.collect::<Vec<_>>().join(" ");
+    let names = run.with_untracked(|run| {
+        let names = run.lanes.iter().map(|lane| match lane.is_thin() {
+            true => format!("{}/thin", lane.strategy),
+            false => lane.strategy.to_string(),
+        });
+        names.collect::<Vec<_>>().join(" ")
+    });
     view! {
         <run-charts class="run-charts" columns=COLUMNS.join(" ") lanes=names>
             {move || run.with(super::run_progress::progress)}

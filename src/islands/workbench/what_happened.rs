@@ -27,13 +27,14 @@ pub fn WhatHappened(run: RwSignal<RunSnapshot>) -> impl IntoView {
                 .iter()
                 .filter(|lane| lane.verdict.is_some())
                 .map(|lane| {
-                    let name = several.then(|| view! { <strong>{lane.strategy.as_str()}": "</strong> });
+                    let name = several.then(|| view! { <strong>{lane.name()}": "</strong> });
                     view! { <p>{name}{findings::of_lane(lane, &run.plan).join(" ")}</p> }
                 })
                 .collect_view();
             let waiting = (judged == 0 && !run.state.is_over())
                 .then(|| view! { <p class="quiet">"The findings appear when the last buyer has finished."</p> });
-            view! { {guess} {servers} {lanes} {waiting} }
+            let writers = findings::of_writers(run).map(|sentence| view! { <p>{sentence}</p> });
+            view! { {guess} {servers} {lanes} {writers} {waiting} }
         })
     };
     view! {

@@ -60,6 +60,8 @@ plan_form! {
     pool_size;
     /// The servers that the run starts. Empty: none.
     servers;
+    /// The nodes of a cluster to which the buyers write. Empty: the server of `DATABASE_URL`.
+    writers;
     // Shares of attempts, in percent.
     freeze;
     slow_statement;
@@ -104,12 +106,15 @@ impl From<&SimulationPlan> for PlanForm {
             ramp_ms: plan.ramp_ms.to_string(),
             think_time_ms: plan.think_time_ms.to_string(),
             pool_size: {
-                let lanes = plan.strategies.len();
+                let lanes = plan.lane_count();
                 let fitted =
                     SimulationPlan::fitted_pool_size(lanes, plan.lanes_together, plan.own_servers);
                 limit((plan.pool_size != fitted).then_some(plan.pool_size))
             },
             servers: limit((plan.own_servers > 0).then_some(plan.own_servers)),
+            writers: plan
+                .writers
+                .map_or_else(String::new, |writers| writers.as_str().to_owned()),
             freeze: share(FaultKind::Freeze),
             slow_statement: share(FaultKind::SlowStatement),
             drop_connection: share(FaultKind::DropConnection),
@@ -146,7 +151,7 @@ mod tests {
     use super::*;
     use crate::model::{
         Quantity, StrategyKey,
-        plan::{Faults, Quantities, Share, Thresholds},
+        plan::{Faults, Quantities, Share, Thresholds, Writers},
     };
 
     fn full_plan() -> SimulationPlan {
@@ -194,7 +199,16 @@ mod tests {
             own_servers: 4,
             ..SimulationPlan::preset()
         };
-        for plan in [SimulationPlan::preset(), full_plan(), on_servers] {
+        let on_all_nodes = SimulationPlan {
+            writers: Some(Writers::Both),
+            ..SimulationPlan::preset()
+        };
+        for plan in [
+            SimulationPlan::preset(),
+            full_plan(),
+            on_servers,
+            on_all_nodes,
+        ] {
             let address = PlanForm::from(&plan).address();
             assert_eq!(form_of(&address).parse(), Ok(plan), "{address}");
         }

@@ -38,6 +38,7 @@ pub fn violations(plan: &SimulationPlan) -> Vec<FieldError> {
     check_faults(plan, &mut errors);
     check_thresholds(plan, &mut errors);
     check_servers(plan, &mut errors);
+    check_writers(plan, &mut errors);
     errors.0
 }
 
@@ -53,9 +54,10 @@ impl Errors {
 }
 
 fn check_lanes(plan: &SimulationPlan, errors: &mut Errors) {
-    let lanes = plan.strategies.len();
+    let lanes = plan.lane_count();
     errors.unless((1..=LANES_MAX).contains(&lanes), "strategy", || {
-        format!("Choose 1 to {LANES_MAX} strategies.")
+        let each = plan.writers.map_or(1, |writers| writers.lanes().len());
+        format!("Choose 1 to {} strategies.", LANES_MAX / each)
     });
     let together = if plan.lanes_together { lanes } else { 1 };
     let total = |each: u32| u64::from(each) * together as u64;
@@ -230,12 +232,33 @@ fn check_servers(plan: &SimulationPlan, errors: &mut Errors) {
     }
 }
 
+/// The nodes count conflicts for all of their sessions, so only one lane at a time may write.
+fn check_writers(plan: &SimulationPlan, errors: &mut Errors) {
+    if plan.writers.is_none() {
+        return;
+    }
+    errors.unless(!plan.is_over_http(), "writers", || {
+        "Writer nodes can be chosen only for buyers in the process of the run: each server has its \
+         own node."
+            .to_owned()
+    });
+    errors.unless(
+        !plan.lanes_together || plan.lane_count() < 2,
+        "writers",
+        || {
+            "With a choice of writer nodes, the lanes must run one after the other: each node counts \
+             its conflicts for all lanes together."
+                .to_owned()
+        },
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::{
         Quantity, StrategyKey,
-        plan::{Arrivals, FaultKind, Faults, Quantities, Thresholds},
+        plan::{Arrivals, FaultKind, Faults, Quantities, Thresholds, Writers},
     };
 
     fn invalid_fields(plan: SimulationPlan) -> Vec<String> {
@@ -374,6 +397,22 @@ mod tests {
             ..plan(1, 1)
         };
         assert_eq!(invalid_fields(of_others), ["servers"]);
+    }
+
+    #[test]
+    fn writer_nodes_are_chosen_for_buyers_in_the_process_and_one_lane_at_a_time() {
+        let plan = |lanes_together, own_servers, writers| SimulationPlan {
+            lanes_together,
+            own_servers,
+            writers: Some(writers),
+            ..SimulationPlan::preset()
+        };
+        for writers in Writers::EVERY {
+            assert_eq!(invalid_fields(plan(false, 0, writers)), [""; 0]);
+            assert_eq!(invalid_fields(plan(false, 2, writers)), ["writers"]);
+        }
+        assert_eq!(invalid_fields(plan(true, 0, Writers::All)), [""; 0]);
+        assert_eq!(invalid_fields(plan(true, 0, Writers::Both)), ["writers"]);
     }
 
     #[test]

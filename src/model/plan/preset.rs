@@ -1,7 +1,7 @@
 //! Named example plans, each made to be watched: its buyers arrive over some seconds, and its race
 //! window is wide enough that they still meet.
 
-use super::{Arrivals, FaultKind, Faults, Quantities, Share, SimulationPlan};
+use super::{Arrivals, FaultKind, Faults, Quantities, Share, SimulationPlan, Writers};
 use crate::model::{Quantity, StrategyKey};
 
 /// A named plan.
@@ -24,7 +24,7 @@ impl Preset {
 const TWO_FREEZE: u64 = 3;
 
 /// The example plans, from the simplest to the most severe.
-pub const PRESETS: [Preset; 10] = [
+pub const PRESETS: [Preset; 11] = [
     Preset {
         name: "33 buyers, 20 phones",
         description: "The code reads the stock, compares, and writes. Next to it, the same code with a row lock.",
@@ -174,6 +174,22 @@ pub const PRESETS: [Preset; 10] = [
             ..preset
         },
     },
+    Preset {
+        name: "One writer node or all",
+        description: "Every buyer wants the same row of a cluster: first all of them at one node, then spread over all nodes.",
+        plan: |preset| SimulationPlan {
+            strategies: vec![StrategyKey::RowLock],
+            buyers: 600,
+            stock: 600,
+            ramp_ms: 4_000,
+            // Each node holds its row lock this long, so that the nodes meet.
+            race_window_ms: 5,
+            // A few buyers on each node: with more of them, some use up their retries.
+            pool_size: 6,
+            writers: Some(Writers::Both),
+            ..preset
+        },
+    },
 ];
 
 /// Returns the name of the preset with the same buyers and the same stock, whatever the strategies,
@@ -218,7 +234,7 @@ mod tests {
                 preset.name
             );
             assert!(
-                plan.lanes_together,
+                plan.lanes_together || plan.writers.is_some(),
                 "{}: one time for all lanes",
                 preset.name
             );

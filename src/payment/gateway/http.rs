@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::{Charge, ChargeReport, GatewayError, PaymentGateway, RefundRequest, RefundState};
 use crate::{
+    http_client,
     payment::wire::{ChargeBody, ChargeRequestBody, ProblemBody, RefundBody, RefundRequestBody},
     telemetry::spans,
 };
@@ -60,7 +61,7 @@ impl HttpGateway {
     /// # Errors
     /// [`GatewayError::NotSent`] if the HTTP client cannot be created.
     pub fn new(address: GatewayAddress, secret: impl Into<String>) -> Result<Self, GatewayError> {
-        let client = Client::builder()
+        let client = http_client::builder()
             .timeout(CALL_TIMEOUT)
             // Card data is sent to the provider only: no redirects, and no proxy from the
             // environment.
@@ -184,8 +185,12 @@ async fn read<T: DeserializeOwned>(response: Response) -> Result<T, GatewayError
     }
 }
 
-/// The error's message followed by those of its causes, which `reqwest` leaves out.
+/// The error's message followed by those of its causes, which `reqwest` leaves out, or a sentence
+/// about the provider's certificate.
 fn error_chain(error: &reqwest::Error) -> String {
+    if let Some(problem) = http_client::tls_problem(error) {
+        return problem;
+    }
     let mut message = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

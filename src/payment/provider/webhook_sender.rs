@@ -13,7 +13,7 @@ use super::{
     store::{Delivery, StoreError},
     worker::{self, PollConfig, RemainingWork},
 };
-use crate::payment::signature;
+use crate::{http_client, payment::signature};
 
 /// How often due events are polled. A new event wakes the sender immediately.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
@@ -43,7 +43,7 @@ impl WebhookSender {
     /// # Errors
     /// [`ProviderError::Client`] if the HTTP client cannot be created.
     pub fn new(provider: Provider) -> Result<Self, ProviderError> {
-        let client = Client::builder()
+        let client = http_client::builder()
             .timeout(WEBHOOK_TIMEOUT)
             .redirect(Policy::none())
             .no_proxy()

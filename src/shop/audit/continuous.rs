@@ -28,7 +28,8 @@ use crate::{
     model::Isolation,
 };
 
-/// The advisory lock of a round: an arbitrary number that no other lock uses.
+/// The advisory lock of a round: an arbitrary number that no other lock uses. Two rounds, on two
+/// nodes of a cluster, store the same result row, so one of them fails at COMMIT and is retried.
 const ROUND_LOCK: i64 = 0x6175_6469;
 /// Deadline of a round.
 const ROUND_DEADLINE: Duration = Duration::from_secs(60);

@@ -1,16 +1,20 @@
 //! The catalogue's queries and their rows: products, offers, and offers with a locked stock row.
 
-use std::time::Instant;
+use std::{collections::HashMap, time::Instant};
 
 use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter,
+    QuerySelect, Select,
     sea_query::{Expr, SimpleExpr},
 };
 use time::OffsetDateTime;
 
 use super::{LockedOffer, Offer, VersionedProduct, money};
 use crate::{
-    db::entity::{product, stock},
+    db::{
+        dialect,
+        entity::{product, stock},
+    },
     model::{Product, SalePlan},
     shop::moment,
 };
@@ -30,6 +34,21 @@ pub fn with_stock(query: Select<product::Entity>) -> Select<product::Entity> {
         .column_as(stock::Column::Sold, "sold")
         .column_as(stock::Column::Total, "total")
         .join_as_stock()
+}
+
+/// Returns the slugs of these products, by their ids.
+pub async fn slugs<C: ConnectionTrait>(
+    connection: &C,
+    product_ids: &[i64],
+) -> Result<HashMap<i64, String>, DbErr> {
+    let slugs: Vec<(i64, String)> = product::Entity::find()
+        .select_only()
+        .columns([product::Column::Id, product::Column::Slug])
+        .filter(dialect::column_in(product::Column::Id, product_ids))
+        .into_tuple()
+        .all(connection)
+        .await?;
+    Ok(slugs.into_iter().collect())
 }
 
 /// Joins the stock row; a product without one is left out.

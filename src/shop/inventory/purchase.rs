@@ -64,7 +64,8 @@ impl Shop {
         let end = end.map_err(TxnError::refusal_reason);
         let is_failure = end.is_err_and(|reason| FAILURES.contains(&reason));
         spans::ended(&span, end.err().unwrap_or(spans::SUCCESS), is_failure);
-        self.metrics().end(Journey::Express, begun, end);
+        let trace = spans::trace_of(&span);
+        self.metrics().end(Journey::Express, begun, end, trace);
         if outcome.fallbacks > 0 {
             self.metrics().fell_back(strategy);
         }

@@ -1,5 +1,7 @@
 //! Orders for pages, found by their link.
 
+use std::collections::HashMap;
+
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
@@ -83,6 +85,10 @@ impl Orders<'_> {
             .all(reader)
             .await
             .map_err(txn::read_error)?;
+        let products: Vec<i64> = lines.iter().map(|line| line.product_id).collect();
+        let slugs = catalog::slugs(reader, &products)
+            .await
+            .map_err(txn::read_error)?;
         let payments = payment::Entity::find()
             .filter(dialect::column_in(payment::Column::OrderId, &ids))
             .order_by_asc(payment::Column::Id)
@@ -105,6 +111,7 @@ impl Orders<'_> {
                     refunds: refunds
                         .extract_if(.., |refund| refund.order_id == id)
                         .collect(),
+                    slugs: &slugs,
                 };
                 view(order, parts).map_err(txn::read_error)
             })
@@ -117,6 +124,8 @@ struct Parts<'a> {
     lines: Vec<order_line::Model>,
     payment: Option<&'a payment::Model>,
     refunds: Vec<refund::Model>,
+    /// Of the products, by their ids.
+    slugs: &'a HashMap<i64, String>,
 }
 
 fn view(order: customer_order::Model, parts: Parts<'_>) -> Result<OrderView, DbErr> {
@@ -127,7 +136,7 @@ fn view(order: customer_order::Model, parts: Parts<'_>) -> Result<OrderView, DbE
     let lines = parts
         .lines
         .into_iter()
-        .map(|line| line_view(line, &currency))
+        .map(|line| line_view(line, &currency, parts.slugs))
         .collect::<Result<_, _>>()?;
     let bill = Bill {
         subtotal: money(order.subtotal_cents),
@@ -152,13 +161,19 @@ fn view(order: customer_order::Model, parts: Parts<'_>) -> Result<OrderView, DbE
     })
 }
 
-fn line_view(line: order_line::Model, currency: &str) -> Result<OrderLineView, DbErr> {
+fn line_view(
+    line: order_line::Model,
+    currency: &str,
+    slugs: &HashMap<i64, String>,
+) -> Result<OrderLineView, DbErr> {
     let quantity = Quantity::new(line.quantity.into())
         .map_err(|error| DbErr::Type(format!("order line {}: {error}", line.id)))?;
     let unit_price = catalog::money(line.unit_price_cents, currency);
     let units = |number: i32| u32::try_from(number).unwrap_or(0);
     Ok(OrderLineView {
         id: line.id,
+        product_id: line.product_id,
+        product_slug: slugs.get(&line.product_id).cloned().unwrap_or_default(),
         product_name: line.product_name,
         unit_price,
         quantity,

@@ -26,7 +26,7 @@ impl FromStr for Destination {
     /// Parses a URL, or `redis:` and the name of a stream.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        let invalid = || error("Enter a URL (http://…), or redis: and the name of a stream.");
+        let invalid = || error("Enter a URL (https://…), or redis: and the name of a stream.");
         if text.len() > TEXT_MAX {
             return Err(invalid());
         }
@@ -40,10 +40,9 @@ impl FromStr for Destination {
                 .ok_or_else(invalid);
         }
         match Url::parse(text) {
-            Ok(url) if url.scheme() == "http" && url.has_host() => Ok(Self::Http(url)),
-            Ok(url) if url.scheme() == "https" => Err(error(
-                "Servers send over http. Enter the address of a proxy that encrypts.",
-            )),
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+                Ok(Self::Http(url))
+            }
             _ => Err(invalid()),
         }
     }
@@ -60,11 +59,14 @@ mod tests {
     #[test]
     fn a_destination_is_a_url_or_a_stream() {
         let parsed = |text: &str| text.parse::<Destination>().ok();
-        let url = Url::parse("http://warehouse.test/events").expect("a URL");
-        assert_eq!(
-            parsed(" http://warehouse.test/events "),
-            Some(Destination::Http(url))
-        );
+        for text in [
+            "http://warehouse.test/events",
+            "https://warehouse.test/events",
+        ] {
+            let url = Url::parse(text).expect("a URL");
+            let padded = format!(" {text} ");
+            assert_eq!(parsed(&padded), Some(Destination::Http(url)));
+        }
         assert_eq!(
             parsed("redis:shop-events"),
             Some(Destination::Stream("shop-events".to_owned()))
@@ -75,7 +77,6 @@ mod tests {
             "redis:a b",
             "redis:doorbuster:1:queue",
             "warehouse.test",
-            "https://warehouse.test/events",
             "file:///etc/passwd",
             "javascript:alert(1)",
         ] {

@@ -16,6 +16,7 @@ use super::{
     UNKNOWN_RETRIES_MAX, UNKNOWN_RETRY_PAUSE, refusal,
 };
 use crate::{
+    http_client,
     model::{StrategyKey, plan::FaultKind, sample::FailureKind},
     simulation::run_secret::{BUYER_HEADER, RunSecret},
 };
@@ -76,7 +77,7 @@ impl HttpClient {
     /// [`reqwest::Error`] if the client cannot be built.
     pub fn new(targets: &[Url], failover: Failover) -> Result<Self, reqwest::Error> {
         let connections = (CONNECTIONS_MAX / targets.len().max(1)).max(1);
-        let client = reqwest::Client::builder()
+        let client = http_client::builder()
             .timeout(failover.answer_timeout())
             .tcp_nodelay(true)
             .no_proxy()

@@ -7,15 +7,18 @@ use std::{
 
 use tokio::sync::Barrier;
 
-use super::{Engine, SimulationError, StartedRun};
+use super::{
+    Engine, SimulationError, StartedRun,
+    writers::{self, BuyersPool, ConflictsBefore},
+};
 use crate::{
     config::ShopTerms,
-    db::{Db, PoolSettings},
+    db::{Db, PoolSettings, cluster, txn},
     feed::Feed,
-    model::{RunCommand, ShopError, lock_queue::LockScope, plan::Journey},
+    model::{ClusterFigures, RunCommand, ShopError, Verdict, lock_queue::LockScope, plan::Journey},
     shop::{Shop, inventory::InjectionPoint},
     simulation::{
-        buyer::{ATTEMPT_DEADLINE, HttpClient, InProcess, OverHttp, Storefront},
+        buyer::{ATTEMPT_DEADLINE, HttpClient, InProcess, OnNodes, OverHttp, Storefront},
         crowd::{self, Crowd},
         lock_watch::{self, LockWatch},
         recorder::{Recorder, UnresolvedAttempt},
@@ -51,6 +54,9 @@ impl Lane<'_> {
         let lane = self.opened();
         let start = self.start().await?;
         store::record_start(self.db(), lane.id, start).await?;
+        // The buyers of each node must find their product there.
+        writers::wait_for_nodes(&self.started.nodes).await?;
+        let conflicts = ConflictsBefore::read(&self.started.nodes).await?;
         let recorder = Arc::new(Recorder::new());
         let storefront = self.storefront();
         let crowd = self.crowd(&recorder, &storefront);
@@ -64,6 +70,7 @@ impl Lane<'_> {
             RunTask::spawn("the lock watch", watch)
         });
         let elapsed = crowd.run(start_line).await?;
+        let cluster = self.end_on_nodes(conflicts).await?;
         sampler.end().await?;
         if let Some(lock_watch) = lock_watch {
             lock_watch.end().await?;
@@ -88,16 +95,33 @@ impl Lane<'_> {
             end.available,
             begin.elapsed(),
         );
-        let verdict = verdict(
-            &self.started.plan,
-            lane.strategy,
-            (start, end),
-            &recorder,
-            elapsed,
-        );
+        let verdict = Verdict {
+            cluster,
+            ..verdict(
+                &self.started.plan,
+                lane.strategy,
+                (start, end),
+                &recorder,
+                elapsed,
+            )
+        };
         self.started.run.record_verdict(self.index, last, verdict);
         (self.progress)(self.started.run.served());
         Ok(())
+    }
+
+    /// Reads what happened between the nodes, and waits until the run's own node has everything
+    /// that the buyers committed on the others: the verdict counts it there.
+    async fn end_on_nodes(
+        &self,
+        conflicts: ConflictsBefore,
+    ) -> Result<Option<ClusterFigures>, ShopError> {
+        let nodes = &self.started.nodes;
+        if !nodes.is_empty() {
+            let current = cluster::wait_until_current(self.db());
+            current.await.map_err(txn::read_error)?;
+        }
+        Ok(conflicts.figures(self.opened().writers, nodes).await)
     }
 
     fn opened(&self) -> &OpenedLane {
@@ -151,7 +175,7 @@ impl Lane<'_> {
             run: Arc::clone(&self.started.run),
             index: self.index,
             product_id: self.opened().product_id,
-            db: self.db().clone(),
+            db: self.watched_server().clone(),
             applications,
             scope,
             storefront: Arc::clone(&crowd.storefront),
@@ -166,20 +190,34 @@ impl Lane<'_> {
             let names = (1..=own_servers).map(|server| store::server_session_name(run, server));
             return (LockScope::OwnServers, names.collect());
         }
-        let (scope, name) = match self.http {
-            None => (LockScope::Lane, self.buyers_db().name()),
-            Some(_) => (LockScope::Shops, PoolSettings::SHOP.application_name),
-        };
-        (scope, vec![name.to_owned()])
+        if self.http.is_some() {
+            let names = vec![PoolSettings::SHOP.application_name.to_owned()];
+            return (LockScope::Shops, names);
+        }
+        let pools = self.buyers_pools().iter();
+        let names = pools.map(|pool| pool.db.name().to_owned());
+        (LockScope::Lane, names.collect())
     }
 
-    /// Returns the pool of the lane's buyers. A run that starts servers has none: buyers over HTTP
-    /// use no pool of this process.
-    fn buyers_db(&self) -> &Db {
-        let pools = &self.started.buyers_dbs;
-        pools
-            .get(self.index % pools.len().max(1))
-            .unwrap_or(&self.started.control_db)
+    /// Returns the run's connections to the server whose locks are watched: of several nodes, the
+    /// first one.
+    fn watched_server(&self) -> &Db {
+        let first = self.buyers_pools().first();
+        first.map_or(self.db(), |pool| &pool.server)
+    }
+
+    /// Returns the pools of the lane's buyers: several only if they write to several nodes. A run
+    /// that starts servers has none: buyers over HTTP use no pool of this process.
+    fn buyers_pools(&self) -> &[BuyersPool] {
+        let pools = &self.started.buyers_pools;
+        if let Some(writers) = self.opened().writers {
+            let nodes = self.started.nodes.len();
+            return &pools[writers::pools_of(writers, pools.len(), nodes)];
+        }
+        match pools.len() {
+            0 => &[],
+            count => std::slice::from_ref(&pools[self.index % count]),
+        }
     }
 
     /// The feed of what the lane's buyers commit.
@@ -191,16 +229,29 @@ impl Lane<'_> {
     }
 
     fn storefront(&self) -> Arc<dyn Storefront> {
-        let strategy = self.opened().strategy;
         if let Some(http) = self.http {
             return Arc::new(OverHttp {
                 http: http.clone(),
-                strategy,
+                strategy: self.opened().strategy,
                 secret: self.started.opened.secret,
             });
         }
+        let pools = self.buyers_pools().iter();
+        let mut nodes: Vec<_> = pools.map(|pool| self.in_process(&pool.db)).collect();
+        match (nodes.pop(), nodes.is_empty()) {
+            (Some(only), true) => Arc::new(only),
+            (last, _) => {
+                nodes.extend(last);
+                Arc::new(OnNodes(nodes))
+            }
+        }
+    }
+
+    /// Returns the storefront of the buyers who use one pool.
+    fn in_process(&self, db: &Db) -> InProcess {
         let (engine, plan) = (self.engine, &self.started.plan);
-        let mut shop = Shop::new(self.buyers_db().clone(), self.feed())
+        let strategy = self.opened().strategy;
+        let mut shop = Shop::new(db.clone(), self.feed())
             .with_deadline(ATTEMPT_DEADLINE)
             .with_gate(engine.gate.clone())
             .with_injection_point(InjectionPoint::from_ms(plan.race_window_ms))
@@ -211,12 +262,12 @@ impl Lane<'_> {
         if let Some(gateway) = &engine.gateway {
             shop = shop.with_gateway(Arc::clone(gateway));
         }
-        Arc::new(InProcess {
+        InProcess {
             shop,
             strategy,
             journey: plan.journey,
             race_window: Duration::from_millis(plan.race_window_ms.into()),
-        })
+        }
     }
 
     /// Ends what an abort left behind on a private product: payments whose outcome the buyers did
@@ -228,7 +279,8 @@ impl Lane<'_> {
         }
         let (lane, deadline) = (self.opened(), Instant::now() + ABORT_MAX);
         // The abort ends their sessions; until then, a transaction could still reserve.
-        while self.buyers_db().transactions_in_use() > 0 && Instant::now() < deadline {
+        let is_in_use = |pool: &BuyersPool| pool.db.transactions_in_use() > 0;
+        while self.buyers_pools().iter().any(is_in_use) && Instant::now() < deadline {
             tokio::time::sleep(ABORT_POLL).await;
         }
         let mut shop = Shop::new(self.db().clone(), self.feed());

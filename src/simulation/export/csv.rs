@@ -67,6 +67,10 @@ const FIGURES: &[&str] = &[
     "time_split_p99_ms_payment",
     "time_split_p99_ms_backoff",
     "time_split_p99_ms_other",
+    "cluster_nodes",
+    "cluster_node_names",
+    "cluster_certification_failures",
+    "cluster_rolled_back",
 ];
 
 /// The ends of the columns of each threshold.
@@ -164,7 +168,7 @@ fn table(columns: &[String], rows: impl Iterator<Item = Cells>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::SimulationPlan;
+    use crate::model::{ClusterFigures, SimulationPlan};
 
     const DOCUMENT: &str = include_str!("../../../docs/EXPORTS.md");
 
@@ -187,6 +191,7 @@ mod tests {
     fn every_figure_of_a_verdict_has_a_column() {
         let verdict = Verdict {
             quantity_min: Some(1),
+            cluster: Some(ClusterFigures::default()),
             thresholds: Thresholds::parse("p99-ms=1,failed=2,retries=3,orders-per-second=4")
                 .map(|thresholds| thresholds.judge(&Verdict::example()))
                 .unwrap_or_default(),

@@ -59,7 +59,7 @@ fn data(run: &RunSnapshot) -> String {
     };
     let lanes = run.lanes.iter().map(|lane| {
         json!({
-            "name": lane.strategy.as_str(),
+            "name": lane.name(),
             "line": line(lane),
             "stock": lane.stock,
             "points": lane.samples.iter().map(point).collect::<Vec<_>>(),
@@ -70,7 +70,12 @@ fn data(run: &RunSnapshot) -> String {
 
 /// Returns the class of a lane's line.
 fn line(lane: &LaneSnapshot) -> String {
-    format!("lane-line--{}", lane.strategy)
+    let thin = if lane.is_thin() {
+        " lane-line--thin"
+    } else {
+        ""
+    };
+    format!("lane-line--{}{thin}", lane.strategy)
 }
 
 fn verdict(run: &RunSnapshot) -> impl IntoView + use<> {
@@ -123,7 +128,7 @@ fn replay_section(run: &RunSnapshot) -> impl IntoView + use<> {
             <tr class=line(lane)>
                 <th scope="row">
                     <svg class="key" viewBox="0 0 42 14" aria-hidden="true"><line class="curve" x1="2" y1="7" x2="40" y2="7"></line></svg>
-                    {lane.strategy.as_str()}
+                    {lane.name()}
                 </th>
                 <td class="n" data-figure="remaining"></td>
                 <td class="n" data-figure="sold"></td>
@@ -173,19 +178,18 @@ fn replay_section(run: &RunSnapshot) -> impl IntoView + use<> {
 
 /// The verdict figures: one row for each figure, one column for each lane.
 fn figures(run: &RunSnapshot) -> AnyView {
-    let judged: Vec<&Verdict> = run
-        .lanes
-        .iter()
-        .filter_map(|lane| lane.verdict.as_ref())
-        .collect();
+    let of_lanes = run.lanes.iter();
+    let (names, judged): (Vec<String>, Vec<&Verdict>) = of_lanes
+        .filter_map(|lane| Some((lane.name(), lane.verdict.as_ref()?)))
+        .unzip();
     let Some(first) = judged.first() else {
         return view! { <section class="panel"><h2>"Figures"</h2><p class="quiet">"No lane has a verdict yet."</p></section> }.into_any();
     };
     let columns: Vec<_> = judged.iter().map(fields).collect();
-    let names = fields(first).into_iter();
-    // The strategy is the column's head; empty figures are left out.
-    let names = names.filter(|(name, value)| name != "strategy" && !value.is_empty());
-    let rows = names.map(|(name, _)| {
+    let figures = fields(first).into_iter();
+    // The strategy is in the column's head; empty figures are left out.
+    let figures = figures.filter(|(name, value)| name != "strategy" && !value.is_empty());
+    let rows = figures.map(|(name, _)| {
         let cells = columns.iter().map(|column| {
             let cell = column.iter().find(|(other, _)| *other == name);
             let cell = cell.map(|(_, value)| value.clone());
@@ -193,9 +197,9 @@ fn figures(run: &RunSnapshot) -> AnyView {
         });
         view! { <tr><th scope="row">{parameter_name(&name)}</th>{cells.collect_view()}</tr> }
     });
-    let heads = judged
-        .iter()
-        .map(|verdict| view! { <th scope="col" class="n">{verdict.strategy.as_str()}</th> });
+    let heads = names
+        .into_iter()
+        .map(|name| view! { <th scope="col" class="n">{name}</th> });
     view! {
         <section class="panel">
             <h2>"Figures"</h2>

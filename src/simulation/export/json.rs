@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::points::Point;
 use crate::model::{
     LaneSnapshot, LatencyMs, RunEvent, RunSnapshot, RunState, SimulationPlan, StrategyKey, Verdict,
+    plan::Writers,
 };
 
 /// The name of the format.
@@ -47,6 +48,8 @@ struct ExportedRun<'a> {
 #[serde(rename_all = "camelCase")]
 struct ExportedLane<'a> {
     strategy: StrategyKey,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    writers: Option<Writers>,
     product_name: &'a str,
     stock: i64,
     samples: Vec<Point>,
@@ -90,6 +93,7 @@ impl<'a> From<&'a LaneSnapshot> for ExportedLane<'a> {
     fn from(lane: &'a LaneSnapshot) -> Self {
         let LaneSnapshot {
             strategy,
+            writers,
             product_name,
             stock,
             samples,
@@ -98,6 +102,7 @@ impl<'a> From<&'a LaneSnapshot> for ExportedLane<'a> {
         } = lane;
         Self {
             strategy: *strategy,
+            writers: *writers,
             product_name,
             stock: *stock,
             samples: samples.iter().map(Point::from).collect(),

@@ -168,14 +168,14 @@ async fn store_verdict(work: &Work, id: Uuid, plan: &SimulationPlan) -> Result<(
 }
 
 /// Counts what a lane has sold, and adds a last point to its charts. `None` if the lane had not
-/// started, or if its product was deleted.
+/// started, if its start cannot be read, or if its product was deleted.
 async fn count(
     work: &Work,
     plan: &SimulationPlan,
     lane: &simulation_lane::Model,
 ) -> Result<Option<Verdict>, Abort> {
     let start = lane.start.as_deref().map(from_json::<StockSnapshot>);
-    let (Some(start), Some(product_id)) = (start.transpose()?, lane.product_id) else {
+    let (Some(Ok(start)), Some(product_id)) = (start, lane.product_id) else {
         return Ok(None);
     };
     let Ok(strategy) = lane.strategy.parse::<StrategyKey>() else {
@@ -205,14 +205,14 @@ async fn count(
     Ok(Some(verdict))
 }
 
-/// Returns the last point that was stored before the run was cut off.
+/// Returns the last point that was stored before the run was cut off, if it can be read.
 async fn last_point(work: &Work, lane_id: i64) -> Result<Sample, Abort> {
     let last = simulation_sample::Entity::find()
         .filter(simulation_sample::Column::LaneId.eq(lane_id))
         .order_by_desc(simulation_sample::Column::ElapsedMs)
         .one(work.connection())
         .await?;
-    let last = last.map(|row| from_json(&row.counts)).transpose()?;
+    let last = last.and_then(|row| from_json(&row.counts).ok());
     Ok(last.unwrap_or_default())
 }
 
@@ -267,5 +267,6 @@ fn verdict(
         time_split_ms: TimeSplitMs::default(),
         time_split_p99_ms: TimeSplitMs::default(),
         thresholds: Vec::new(),
+        cluster: None,
     }
 }

@@ -7,8 +7,9 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{
-    reading::{newest, simulations, snapshot, snapshots},
+    reading::{newest, simulations},
     to_json,
+    unreadable::ListedRun,
 };
 use crate::{
     db::{
@@ -70,6 +71,11 @@ impl RunOutcome {
             .find(|outcome| outcome.as_str() == name)
     }
 
+    /// Returns true if this is the outcome of a run; that of an unreadable one is not known.
+    fn is_of(self, run: &ListedRun) -> bool {
+        matches!(run, ListedRun::Readable(run) if Self::of(run) == self)
+    }
+
     /// Returns the outcome of this run.
     pub const fn of(run: &RunSnapshot) -> Self {
         match (run.passed, run.state) {
@@ -95,9 +101,15 @@ pub struct RunFilter {
 /// A page of the list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunPage {
-    pub runs: Vec<RunSnapshot>,
+    pub runs: Vec<ListedRun>,
     /// The start of the next page, if there may be one.
     pub next: Option<Uuid>,
+}
+
+/// Reads the latest runs, newest first, without their samples.
+pub async fn latest(db: &Db, at_most: u64) -> Result<Vec<ListedRun>, ShopError> {
+    let runs = newest(db, simulations(), at_most).await?;
+    Ok(runs.into_iter().map(ListedRun::of).collect())
 }
 
 /// Reads the newest runs that match the filter, at most `at_most`.
@@ -117,11 +129,8 @@ pub async fn list(db: &Db, filter: RunFilter, at_most: usize) -> Result<RunPage,
                 return Ok(page);
             }
             page.next = Some(row.id);
-            let run = snapshot(row).map_err(txn::read_error)?;
-            if filter
-                .outcome
-                .is_none_or(|wanted| wanted == RunOutcome::of(&run))
-            {
+            let run = ListedRun::of(row);
+            if filter.outcome.is_none_or(|wanted| wanted.is_of(&run)) {
                 page.runs.push(run);
             }
         }
@@ -182,9 +191,13 @@ pub async fn products_for_sale(db: &Db, product_ids: &[i64]) -> Result<Vec<i64>,
     rows.iter().map(|row| row.try_get_by_index(0)).collect()
 }
 
-/// Reads the newest runs of exactly this plan, including its seed.
+/// Reads the newest runs of exactly this plan, including its seed, without those that cannot be
+/// read.
 pub async fn runs_of_plan(db: &Db, plan: &SimulationPlan) -> Result<Vec<RunSnapshot>, ShopError> {
     let plan = to_json(plan).map_err(txn::read_error)?;
     let repeats = simulations().filter(simulation_run::Column::Plan.eq(plan));
-    snapshots(newest(db, repeats, REPEATS_MAX).await?)
+    let runs = newest(db, repeats, REPEATS_MAX).await?.into_iter();
+    Ok(runs
+        .filter_map(|run| ListedRun::of(run).readable())
+        .collect())
 }

@@ -35,7 +35,7 @@ pub async fn save_locks(db: &Db, lane_id: i64, locks: &LaneLocks) -> Result<(), 
 }
 
 /// Reads the lock snapshots of a run's lanes, in lane order. `None` for a lane without them, such
-/// as a lane of a run from before the lock view existed.
+/// as a lane of a run from before the lock view existed, or if they cannot be read.
 pub async fn locks_of_run(db: &Db, run: Uuid) -> Result<Vec<Option<LaneLocks>>, ShopError> {
     read(db, run).await.map_err(txn::read_error)
 }
@@ -56,7 +56,8 @@ async fn read(db: &Db, run: Uuid) -> Result<Vec<Option<LaneLocks>>, DbErr> {
         .await?;
     let rows = rows.into_iter().map(|row| (row.lane_id, row.picture));
     let mut pictures: HashMap<i64, String> = rows.collect();
-    ids.iter()
-        .map(|id| pictures.remove(id).map(|text| from_json(&text)).transpose())
-        .collect()
+    let lanes = ids.iter();
+    Ok(lanes
+        .map(|id| from_json(&pictures.remove(id)?).ok())
+        .collect())
 }

@@ -15,7 +15,7 @@ use crate::{
         entity::{product, simulation_lane, simulation_run},
         txn::{self, Abort, Policy, TxnError, Work},
     },
-    model::{Currency, RunState, ShopError, SimulationPlan, StrategyKey},
+    model::{Currency, RunState, ShopError, SimulationPlan, StrategyKey, plan::Writers},
     shop::{
         catalog,
         idempotency::{self, Claim},
@@ -91,9 +91,9 @@ pub(super) async fn open_in_txn(
 ) -> Result<OpenedRun, Abort> {
     let secret = RunSecret::random();
     let run = insert_run(work, id, to_json(plan)?, state, Some(&secret)).await?;
-    let mut lanes = Vec::with_capacity(plan.strategies.len());
-    for strategy in &plan.strategies {
-        lanes.push(open_lane(work, plan, run.id, *strategy).await?);
+    let mut lanes = Vec::with_capacity(plan.lane_count());
+    for lane in plan.lanes() {
+        lanes.push(open_lane(work, plan, run.id, lane).await?);
     }
     Ok(OpenedRun {
         id: run.id,
@@ -134,7 +134,7 @@ async fn open_lane(
     work: &Work,
     plan: &SimulationPlan,
     run_id: Uuid,
-    strategy: StrategyKey,
+    (strategy, writers): (StrategyKey, Option<Writers>),
 ) -> Result<OpenedLane, Abort> {
     let lane = simulation_lane::ActiveModel {
         id: NotSet,
@@ -160,6 +160,7 @@ async fn open_lane(
     Ok(OpenedLane {
         id: lane.id,
         strategy,
+        writers,
         product_id,
         product_name,
     })

@@ -18,6 +18,10 @@ use crate::{
     shop::moment,
 };
 
+/// What the page of a run says that is stored, but cannot be read.
+const UNREADABLE: &str =
+    "This run cannot be read: another version of Doorbuster stored it, or its data is damaged.";
+
 /// The stored verdict of a run: one for each lane, or a single one in a run from before there were
 /// lanes.
 #[derive(Deserialize)]
@@ -38,7 +42,8 @@ pub(super) fn simulations() -> Select<simulation_run::Entity> {
 /// Reads a stored run, with its samples.
 ///
 /// # Errors
-/// [`ShopError::UnknownSimulation`].
+/// [`ShopError::UnknownSimulation`]; [`ShopError::InvalidState`] if it is stored, but cannot be
+/// read.
 pub async fn find(db: &Db, id: Uuid) -> Result<RunSnapshot, ShopError> {
     let run = simulations()
         .filter(simulation_run::Column::Id.eq(id))
@@ -52,11 +57,20 @@ pub async fn find(db: &Db, id: Uuid) -> Result<RunSnapshot, ShopError> {
         .all(db.reader())
         .await
         .map_err(txn::read_error)?;
-    let mut found = snapshot(run).map_err(txn::read_error)?;
+    let mut found = snapshot(run).map_err(stored_error)?;
     for (lane, row) in found.lanes.iter_mut().zip(&rows) {
-        add_details(db, lane, row).await.map_err(txn::read_error)?;
+        let added = add_details(db, lane, row).await;
+        added.map_err(stored_error)?;
     }
     Ok(found)
+}
+
+/// Returns the error of reading one run: [`ShopError::InvalidState`] if its data cannot be read.
+fn stored_error(error: DbErr) -> ShopError {
+    match error {
+        DbErr::Json(_) => ShopError::InvalidState(UNREADABLE.to_owned()),
+        error => txn::read_error(error),
+    }
 }
 
 /// Adds the samples and the product name, which are stored in other tables.
@@ -88,11 +102,6 @@ async fn add_details(
     Ok(())
 }
 
-/// Reads the latest runs, newest first, without their samples.
-pub async fn latest(db: &Db, at_most: u64) -> Result<Vec<RunSnapshot>, ShopError> {
-    snapshots(newest(db, simulations(), at_most).await?)
-}
-
 /// Reads the newest of the selected runs. Ids are UUIDv7, so ordering by id descending is newest
 /// first.
 pub(super) async fn newest(
@@ -107,26 +116,25 @@ pub(super) async fn newest(
         .map_err(txn::read_error)
 }
 
-pub(super) fn snapshots(runs: Vec<simulation_run::Model>) -> Result<Vec<RunSnapshot>, ShopError> {
-    runs.into_iter()
-        .map(|run| snapshot(run).map_err(txn::read_error))
-        .collect()
-}
-
+/// Returns a stored run, without its samples.
+///
+/// # Errors
+/// [`DbErr::Json`] if it cannot be read.
 pub(super) fn snapshot(run: simulation_run::Model) -> Result<RunSnapshot, DbErr> {
     let plan: SimulationPlan = from_json(&run.plan)?;
     let verdict = run.verdict.as_deref().map(stored_verdict).transpose()?;
     let passed = verdict.as_ref().map(|verdict| verdict.passed);
     let mut verdicts = verdict.map(|verdict| verdict.lanes).unwrap_or_default();
-    verdicts.resize(plan.strategies.len(), None);
-    let lanes = plan.strategies.iter().zip(verdicts);
+    verdicts.resize(plan.lane_count(), None);
+    let lanes = plan.lanes().into_iter().zip(verdicts);
     let title = plan.title();
     Ok(RunSnapshot {
         id: run.id.to_string(),
         state: state(&run),
         lanes: lanes
-            .map(|(strategy, verdict)| LaneSnapshot {
-                strategy: *strategy,
+            .map(|((strategy, writers), verdict)| LaneSnapshot {
+                strategy,
+                writers,
                 product_name: String::new(),
                 stock: verdict
                     .as_ref()

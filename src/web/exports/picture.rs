@@ -106,17 +106,20 @@ fn legend(run: &RunSnapshot) -> impl IntoView + use<> {
 
 fn result_text(lane: &LaneSnapshot) -> String {
     let Some(verdict) = &lane.verdict else {
-        return lane.strategy.to_string();
+        return lane.name();
     };
     if verdict.counted_afterwards {
         return format!(
             "{}: {} of {} sold, {} oversold, cut off",
-            lane.strategy, verdict.sold, verdict.stock, verdict.oversold
+            lane.name(),
+            verdict.sold,
+            verdict.stock,
+            verdict.oversold
         );
     }
     format!(
         "{}: {} of {} sold, {} oversold, {} undersold, {:.0} orders/s, p99 {:.1} ms",
-        lane.strategy,
+        lane.name(),
         verdict.sold,
         verdict.stock,
         verdict.oversold,

@@ -1,6 +1,7 @@
-//! The text for Prometheus. A figure that is not known at the moment has no series, so that no old
-//! value passes for a new one.
+//! The text for Prometheus, in two formats. A figure that is not known at the moment has no series,
+//! so that no old value passes for a new one.
 
+mod exemplars;
 mod resilience;
 mod waiting;
 
@@ -8,43 +9,68 @@ use std::{fmt, time::Duration};
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet, prometheus_text},
+    encoding::{self, DescriptorEncoder, EncodeLabelSet, NoLabelSet, prometheus_text},
     metrics::MetricType,
     registry::Registry,
 };
 
+use self::exemplars::Exemplars;
 use super::{
     observed::{count, number, seconds},
     queried::{AuditFigures, Queried},
 };
 use crate::{
     db::Db,
-    metrics::{HistogramSnapshot, Journey, histogram::BOUNDS_US},
+    metrics::{Histogram, Journey, histogram::BOUNDS_US},
+    telemetry,
     web::AppState,
 };
 
-/// Writes all metrics of a server.
+/// Writes all metrics of a server in version 0.0.4 of the format, which every reader knows.
 pub fn text(state: &AppState) -> Result<String, fmt::Error> {
-    let mut registry = Registry::default();
-    registry.register_collector(Box::new(Metrics(state.clone())));
+    let registry = registry(state, &Exemplars::default());
     let mut text = String::new();
     prometheus_text::encode(&mut text, &registry)?;
     Ok(text)
 }
 
+/// Writes all metrics of a server in the format OpenMetrics, with the exemplars of the histograms.
+pub fn open_metrics(state: &AppState) -> Result<String, fmt::Error> {
+    let exemplars = Exemplars::default();
+    let registry = registry(state, &exemplars);
+    let mut text = String::new();
+    encoding::text::encode(&mut text, &registry)?;
+    exemplars.behind_buckets(&text)
+}
+
+fn registry(state: &AppState, exemplars: &Exemplars) -> Registry {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Metrics {
+        state: state.clone(),
+        exemplars: exemplars.clone(),
+    }));
+    registry
+}
+
 /// The metrics of a server.
 #[derive(Debug)]
-struct Metrics(AppState);
+struct Metrics {
+    state: AppState,
+    exemplars: Exemplars,
+}
 
 impl Collector for Metrics {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let mut writer = Writer(encoder);
+        let mut writer = Writer {
+            encoder,
+            exemplars: &self.exemplars,
+        };
         self.write_selling(&mut writer)?;
         self.write_transactions(&mut writer)?;
         self.write_pools(&mut writer)?;
         self.write_server(&mut writer)?;
         self.write_resilience(&mut writer)?;
-        let queried = self.0.health.queried();
+        let queried = self.state.health.queried();
         let queried = queried.as_deref();
         write_work(&mut writer, queried)?;
         self.write_waiting(&mut writer, queried)?;
@@ -55,7 +81,7 @@ impl Collector for Metrics {
 
 impl Metrics {
     fn write_selling(&self, writer: &mut Writer<'_>) -> fmt::Result {
-        let selling = self.0.shop.metrics();
+        let selling = self.state.shop.metrics();
         let journeys =
             || Journey::ALL.map(|journey| ([("journey", journey.label())], selling.of(journey)));
         writer.counters(
@@ -79,7 +105,7 @@ impl Metrics {
         writer.histograms(
             "doorbuster_checkout_duration_seconds",
             "Duration of the attempts to buy, reserve or pay that ended",
-            journeys().map(|(label, journey)| (label, journey.duration.snapshot())),
+            journeys().map(|(label, journey)| (label, &journey.duration)),
         )?;
         writer.counters(
             "doorbuster_strategy_fallbacks",
@@ -101,7 +127,7 @@ impl Metrics {
             "Expired holds that this server released",
             [(NO_LABELS, selling.holds_swept.get())],
         )?;
-        let queued = self.0.shop.purchases().queued() as u64;
+        let queued = self.state.shop.purchases().queued() as u64;
         writer.gauges(
             "doorbuster_purchase_queue_depth",
             "Purchases that wait for the batch writer",
@@ -111,7 +137,7 @@ impl Metrics {
 
     fn write_transactions(&self, writer: &mut Writer<'_>) -> fmt::Result {
         let all = || {
-            let all = self.0.shop.db().metrics().all();
+            let all = self.state.shop.db().metrics().all();
             all.map(|figures| ([("transaction", figures.name)], figures))
         };
         writer.counters(
@@ -135,7 +161,7 @@ impl Metrics {
         writer.histograms(
             "doorbuster_transaction_duration_seconds",
             "Duration of transactions with all attempts and waits",
-            all().map(|(label, figures)| (label, figures.duration.snapshot())),
+            all().map(|(label, figures)| (label, &figures.duration)),
         )?;
         writer.time_counters(
             "doorbuster_transaction_lock_wait_seconds",
@@ -151,7 +177,10 @@ impl Metrics {
 
     fn write_pools(&self, writer: &mut Writer<'_>) -> fmt::Result {
         let pools = || {
-            let pools: [(&str, &Db); 2] = [("shop", self.0.shop.db()), ("audit", &self.0.audit_db)];
+            let pools: [(&str, &Db); 2] = [
+                ("shop", self.state.shop.db()),
+                ("audit", &self.state.audit_db),
+            ];
             pools.map(|(name, db)| ([("pool", name)], db))
         };
         writer.gauges(
@@ -172,7 +201,7 @@ impl Metrics {
     }
 
     fn write_server(&self, writer: &mut Writer<'_>) -> fmt::Result {
-        let health = &self.0.health;
+        let health = &self.state.health;
         let classes = || {
             let classes = health.http().classes();
             classes.map(|(class, requests)| ([("class", class)], requests))
@@ -194,7 +223,7 @@ impl Metrics {
         writer.histograms(
             "doorbuster_http_request_duration_seconds",
             "Time from the head of a request to the head of its response",
-            classes().map(|(label, requests)| (label, requests.duration.snapshot())),
+            classes().map(|(label, requests)| (label, &requests.duration)),
         )?;
         writer.gauges(
             "doorbuster_streams_open",
@@ -206,7 +235,7 @@ impl Metrics {
             "1 while notices of other servers arrive, 0 while their changes are polled",
             [(
                 NO_LABELS,
-                f64::from(u8::from(self.0.shop.feed().receives_notices())),
+                f64::from(u8::from(self.state.shop.feed().receives_notices())),
             )],
         )?;
         writer.gauges(
@@ -214,7 +243,7 @@ impl Metrics {
             "Time since this server started",
             [(NO_LABELS, health.uptime().as_secs_f64())],
         )?;
-        let traces = self.0.traces.iter();
+        let traces = self.state.traces.iter();
         writer.counters(
             "doorbuster_trace_spans",
             "Spans of traces: exported, failed because the collector did not confirm them, or dropped because too many waited",
@@ -222,6 +251,11 @@ impl Metrics {
                 let ends = traces.ends().into_iter();
                 ends.map(|(end, count)| ([("end", end)], count))
             }),
+        )?;
+        writer.counters(
+            "doorbuster_log_lines_lost",
+            "Lines of the log that could not be written",
+            [(NO_LABELS, telemetry::lost_lines())],
         )?;
         let heartbeat = health.heartbeat_age();
         writer.gauges(
@@ -301,6 +335,12 @@ fn write_audits(writer: &mut Writer<'_>, queried: Option<&Queried>) -> fmt::Resu
 }
 
 fn write_database(writer: &mut Writer<'_>, queried: Option<&Queried>) -> fmt::Result {
+    let clocks_apart = queried.and_then(|queried| queried.clocks_apart);
+    writer.gauges(
+        "doorbuster_database_clock_difference_seconds",
+        "How far the clocks of this server and of the database are apart, at least",
+        clocks_apart.map(|apart| (NO_LABELS, apart.as_seconds_f64())),
+    )?;
     let load = queried.and_then(|queried| queried.load);
     writer.gauges(
         "doorbuster_database_sessions_idle_in_transaction",
@@ -322,7 +362,10 @@ fn write_database(writer: &mut Writer<'_>, queried: Option<&Queried>) -> fmt::Re
 const NO_LABELS: [(&str, &str); 0] = [];
 
 /// Writes families of series. A counter's name gets the end `_total`.
-struct Writer<'a>(DescriptorEncoder<'a>);
+struct Writer<'a> {
+    encoder: DescriptorEncoder<'a>,
+    exemplars: &'a Exemplars,
+}
 
 impl Writer<'_> {
     fn counters<L: EncodeLabelSet>(
@@ -332,7 +375,7 @@ impl Writer<'_> {
         series: impl IntoIterator<Item = (L, u64)>,
     ) -> fmt::Result {
         let mut family = self
-            .0
+            .encoder
             .encode_descriptor(name, help, None, MetricType::Counter)?;
         for (labels, value) in series {
             family
@@ -350,7 +393,7 @@ impl Writer<'_> {
         series: impl IntoIterator<Item = (L, u64)>,
     ) -> fmt::Result {
         let mut family = self
-            .0
+            .encoder
             .encode_descriptor(name, help, None, MetricType::Counter)?;
         for (labels, us) in series {
             family
@@ -367,7 +410,7 @@ impl Writer<'_> {
         series: impl IntoIterator<Item = (L, f64)>,
     ) -> fmt::Result {
         let mut family = self
-            .0
+            .encoder
             .encode_descriptor(name, help, None, MetricType::Gauge)?;
         for (labels, value) in series {
             family.encode_family(&labels)?.encode_gauge(&value)?;
@@ -375,16 +418,19 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn histograms<L: EncodeLabelSet>(
+    fn histograms<'h, L: EncodeLabelSet>(
         &mut self,
         name: &str,
         help: &str,
-        series: impl IntoIterator<Item = (L, HistogramSnapshot)>,
+        series: impl IntoIterator<Item = (L, &'h Histogram)>,
     ) -> fmt::Result {
         let mut family = self
-            .0
+            .encoder
             .encode_descriptor(name, help, None, MetricType::Histogram)?;
-        for (labels, snapshot) in series {
+        for (labels, histogram) in series {
+            // Before the counts, so that no exemplar is in a bucket that seems to be empty.
+            self.exemplars.add(&histogram.exemplars());
+            let snapshot = histogram.snapshot();
             let bounds = BOUNDS_US.iter().map(|us| count(*us) / 1e6);
             let bounds = bounds.chain([f64::INFINITY]);
             let buckets: Vec<(f64, u64)> = bounds.zip(snapshot.counts).collect();

@@ -70,7 +70,7 @@ impl Group {
 /// unknown.
 pub type Sample = [Option<f64>; FIGURE_COUNT];
 
-const FIGURE_COUNT: usize = 36;
+const FIGURE_COUNT: usize = 38;
 
 /// Returns the higher value of each figure.
 pub fn highest(one: &Sample, other: &Sample) -> Sample {
@@ -148,6 +148,7 @@ mod tests {
             full_disks: 0,
             lock_wait_us: successes * 1_000_000,
             events_lost: 0,
+            log_lines_lost: 0,
             protection: Protection::default(),
             heartbeat_age: None,
             queue_depth: 0.0,
@@ -194,6 +195,7 @@ mod tests {
                 ..ShopFigures::default()
             },
             load: None,
+            clocks_apart: None,
             continuous_audit: None,
             full_audit: None,
             order_queue: None,
@@ -206,6 +208,7 @@ mod tests {
         assert_eq!(value_of(&without_redis, "order-queue"), None);
 
         now.queried = Some(Arc::new(Queried {
+            clocks_apart: Some(time::Duration::HOUR),
             order_queue: Some(QueueState {
                 waiting: 3,
                 dead_letters: 1,
@@ -218,7 +221,7 @@ mod tests {
         assert_eq!(value_of(&sample, "order-queue"), Some(3.0));
         assert_eq!(
             ids_of_abnormal(&sample),
-            ["outbox-age", "order-queue-age", "dead-letters"]
+            ["outbox-age", "order-queue-age", "dead-letters", "clock"]
         );
     }
 
@@ -230,6 +233,7 @@ mod tests {
             fallbacks: 20,
             full_disks: 1,
             events_lost: 1,
+            log_lines_lost: 1,
             protection: Protection {
                 breakers_not_closed: 1,
                 breaker_openings: 1,
@@ -249,6 +253,7 @@ mod tests {
             "disk-full",
             "not-visible",
             "heartbeat",
+            "log",
             "breakers",
             "breaker-openings",
             "paying-refused",

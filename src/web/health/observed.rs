@@ -15,6 +15,7 @@ use crate::{
         transactions::{DEADLOCK, DISK_FULL},
     },
     shop::inventory::order_queue::QueueState,
+    telemetry,
     web::AppState,
 };
 
@@ -34,6 +35,8 @@ pub struct Observed {
     pub lock_wait_us: u64,
     /// Events that were deleted, although no subscriber had acknowledged them.
     pub events_lost: u64,
+    /// Lines of the log that could not be written.
+    pub log_lines_lost: u64,
     pub protection: Protection,
     /// `None` before the first heartbeat.
     pub heartbeat_age: Option<Duration>,
@@ -63,6 +66,7 @@ impl Observed {
             full_disks: transactions.rollbacks(DISK_FULL),
             lock_wait_us: transactions.all().map(|one| one.lock_wait_us.get()).sum(),
             events_lost: state.retention.undelivered_events(),
+            log_lines_lost: telemetry::lost_lines(),
             protection: Protection::now(state),
             heartbeat_age: state.health.heartbeat_age(),
             queue_depth: count(state.shop.purchases().queued() as u64),

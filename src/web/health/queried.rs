@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     db::{
-        Db,
+        Db, clock,
         server_load::{self, ServerLoad},
     },
     model::ShopError,
@@ -23,6 +23,9 @@ pub struct Queried {
     pub shop: ShopFigures,
     /// `None` if the account may not see it, as without `PROCESS` on MySQL.
     pub load: Option<ServerLoad>,
+    /// How far the clocks of this server and of the database are apart, at least; `None` if the
+    /// database's was not read.
+    pub clocks_apart: Option<time::Duration>,
     /// `None` before the first audit.
     pub continuous_audit: Option<AuditFigures>,
     pub full_audit: Option<AuditFigures>,
@@ -54,11 +57,16 @@ pub async fn read(shop: &Shop) -> Result<Queried, ShopError> {
         audit::latest(shop.db(), Stored::Continuous),
         audit::latest(shop.db(), Stored::Full)
     )?;
-    let (load, order_queue) = tokio::join!(load_of(shop.db()), order_queue_of(shop));
+    let (load, clocks_apart, order_queue) = tokio::join!(
+        load_of(shop.db()),
+        clocks_apart(shop.db()),
+        order_queue_of(shop)
+    );
     Ok(Queried {
         at: Instant::now(),
         shop: figures,
         load,
+        clocks_apart,
         continuous_audit: continuous_audit.map(AuditFigures::from),
         full_audit: full_audit.map(AuditFigures::from),
         order_queue,
@@ -71,6 +79,16 @@ async fn order_queue_of(shop: &Shop) -> Option<QueueState> {
         Ok(state) => Some(state),
         Err(error) => {
             tracing::debug!(%error, "the queue of orders is not visible");
+            None
+        }
+    }
+}
+
+async fn clocks_apart(db: &Db) -> Option<time::Duration> {
+    match clock::difference(db.reader()).await {
+        Ok(apart) => Some(apart),
+        Err(error) => {
+            tracing::debug!(%error, "the clock of the database is not visible");
             None
         }
     }

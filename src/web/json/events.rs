@@ -1,19 +1,23 @@
-//! The events that the servers send to a subscriber, as `webhooks` of the OpenAPI document.
+//! The events that the servers send to a subscriber, as `webhooks` of the OpenAPI document: the one
+//! place that says what a message contains.
 //!
-//! Triggers write what an event contains, and `web::maintenance::events` sends it: a test compares
-//! messages with this description.
+//! Triggers write what an event contains, `shop::outbox` adds the lines of an order, and
+//! `web::maintenance::events` sends it: tests compare messages of each type with this description.
 
 use utoipa::openapi::{
     ContentBuilder, HttpMethod, ObjectBuilder, PathItem, Paths, PathsBuilder, Ref, RefOr, Required,
     ResponseBuilder, Schema, SchemaFormat, Type,
     path::{OperationBuilder, ParameterBuilder, ParameterIn},
     request_body::RequestBodyBuilder,
+    schema::SchemaType,
 };
 
-use crate::model::OrderStatus;
+use crate::model::{OrderStatus, RefundReason};
 
 /// The names of the schemas of messages.
 const ORDER_EVENT: &str = "OrderEvent";
+const REFUND_EVENT: &str = "RefundEvent";
+const RETURN_EVENT: &str = "ReturnEvent";
 const STOCK_EVENT: &str = "StockEvent";
 
 /// What a subscriber should know about every event, in Markdown.
@@ -24,34 +28,67 @@ whose time is more than five minutes old. It contains neither name nor address o
 
 /// Returns the requests that the servers send, by their names.
 pub fn webhooks() -> Paths {
-    let order = webhook(
-        "orderChanged",
-        "An order was written, or has another status",
-        ORDER_EVENT,
-    );
-    let stock = webhook(
-        "stockChanged",
-        "A counter of a product's stock has changed",
-        STOCK_EVENT,
-    );
-    PathsBuilder::new()
-        .path("orderChanged", order)
-        .path("stockChanged", stock)
-        .build()
+    [
+        (
+            "orderChanged",
+            "An order was written, or has another status",
+            ORDER_EVENT,
+        ),
+        (
+            "orderRefunded",
+            "A refund was decided, or is paid",
+            REFUND_EVENT,
+        ),
+        (
+            "lineReturned",
+            "Units of an order are back in stock",
+            RETURN_EVENT,
+        ),
+        (
+            "stockChanged",
+            "A counter of a product's stock has changed",
+            STOCK_EVENT,
+        ),
+    ]
+    .into_iter()
+    .fold(PathsBuilder::new(), |paths, (name, summary, schema)| {
+        paths.path(name, webhook(name, summary, schema))
+    })
+    .build()
 }
 
 /// Returns the schemas of their bodies, by their names.
-pub fn schemas() -> [(String, RefOr<Schema>); 2] {
-    let statuses = || OrderStatus::ALL.iter().map(|status| status.as_str());
-    let order_types = statuses().map(|status| format!("order.{status}")).collect();
-    let order = object([
-        (
-            "orderId",
-            text("The public id, as in `/api/orders/{publicId}`.").format(custom("uuid")),
-        ),
+pub fn schemas() -> [(String, RefOr<Schema>); 4] {
+    let statuses = OrderStatus::ALL.iter().map(|status| status.as_str());
+    let order_types = statuses.map(|status| format!("order.{status}")).collect();
+    let refund_types = vec!["order.refunded".to_owned(), "order.refund_paid".to_owned()];
+    [
+        (ORDER_EVENT, order_types, order()),
+        (REFUND_EVENT, refund_types, refund()),
+        (RETURN_EVENT, vec!["line.returned".to_owned()], returned()),
+        (STOCK_EVENT, vec!["stock.level".to_owned()], stock()),
+    ]
+    .map(|(name, types, data)| (name.to_owned(), event(types, data)))
+}
+
+fn order() -> ObjectBuilder {
+    let line = object([
+        ("productId", product_id()),
+        ("productSlug", slug()),
+        ("productName", name()),
+        ("quantity", integer("Units that were ordered.")),
+        ("unitPriceCents", integer("At the time of the order.")),
+    ]);
+    let statuses = OrderStatus::ALL.iter().map(|status| status.as_str());
+    let data = object([
+        ("orderId", order_id()),
         (
             "status",
-            text("As in `type`.").enum_values(Some(statuses())),
+            text(
+                "As in `type`. `paid` after `backordered`: the stock has come, and the order can be \
+                 sent.",
+            )
+            .enum_values(Some(statuses)),
         ),
         ("totalCents", integer("The price of the whole order.")),
         (
@@ -59,9 +96,67 @@ pub fn schemas() -> [(String, RefOr<Schema>); 2] {
             integer("What the customer has to pay, or has paid."),
         ),
         ("currency", text("ISO 4217.")),
+        (
+            "cancelReason",
+            text("`no_stock`, `shop` or `wrong_amount`, if the order is cancelled now.")
+                .schema_type(SchemaType::from_iter([Type::String, Type::Null])),
+        ),
     ]);
-    let stock = object([
-        ("productId", integer("As in `/api/products/{id}`.")),
+    with_lines(data, line)
+}
+
+fn refund() -> ObjectBuilder {
+    let line = object([
+        ("productId", product_id()),
+        ("productSlug", slug()),
+        ("productName", name()),
+        ("quantity", integer("Units that were ordered.")),
+        (
+            "refunded",
+            integer("Units of them whose price is refunded, also by earlier refunds."),
+        ),
+        ("returned", integer("Units of them that are back in stock.")),
+    ]);
+    let reasons = RefundReason::ALL.iter().map(|reason| reason.as_str());
+    let data = object([
+        ("orderId", order_id()),
+        (
+            "refundId",
+            text(
+                "The same when the refund is decided (`order.refunded`) and when the provider has \
+                 confirmed it (`order.refund_paid`).",
+            )
+            .format(custom("uuid")),
+        ),
+        (
+            "reason",
+            text("Why. After `cancelled`, the whole order is off, whatever its lines say.")
+                .enum_values(Some(reasons)),
+        ),
+        ("amountCents", integer("The amount of this refund.")),
+        ("currency", text("ISO 4217.")),
+    ]);
+    with_lines(data, line)
+}
+
+fn returned() -> ObjectBuilder {
+    object([
+        ("orderId", order_id()),
+        ("productId", product_id()),
+        ("productSlug", slug()),
+        ("productName", name()),
+        ("units", integer("Units that came back now.")),
+        ("quantity", integer("Units that were ordered.")),
+        (
+            "returned",
+            integer("Units of them that have come back so far."),
+        ),
+    ])
+}
+
+fn stock() -> ObjectBuilder {
+    object([
+        ("productId", product_id()),
         ("total", integer("All units: available, reserved and sold.")),
         ("available", integer("Units that can be bought.")),
         (
@@ -73,14 +168,31 @@ pub fn schemas() -> [(String, RefOr<Schema>); 2] {
             "version",
             integer("It grows with each change: ignore a level with a smaller one."),
         ),
-    ]);
-    [
-        (ORDER_EVENT.to_owned(), event(order_types, order)),
-        (
-            STOCK_EVENT.to_owned(),
-            event(vec!["stock.level".to_owned()], stock),
-        ),
-    ]
+    ])
+}
+
+fn order_id() -> ObjectBuilder {
+    text("The public id, as in `/api/orders/{publicId}`.").format(custom("uuid"))
+}
+
+fn product_id() -> ObjectBuilder {
+    integer("As in `/api/products/{id}`.")
+}
+
+fn slug() -> ObjectBuilder {
+    text("The name in the address of the product's page, `/products/{slug}`.")
+}
+
+fn name() -> ObjectBuilder {
+    text("At the time of the order.")
+}
+
+/// Adds the lines of the order.
+fn with_lines(data: ObjectBuilder, line: ObjectBuilder) -> ObjectBuilder {
+    let lines = line
+        .to_array_builder()
+        .description(Some("One for each product of the order."));
+    data.property("lines", lines).required("lines")
 }
 
 fn webhook(name: &str, summary: &str, schema: &str) -> PathItem {

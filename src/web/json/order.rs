@@ -53,6 +53,10 @@ pub struct OrderJson {
 #[serde(rename_all = "camelCase")]
 #[schema(as = OrderLine)]
 pub struct OrderLineJson {
+    /// As in `/api/products/{id}`.
+    product_id: i64,
+    /// The name in the address of the product's page, `/products/{slug}`.
+    product_slug: String,
     product_name: String,
     unit_price_cents: i64,
     quantity: u32,
@@ -73,6 +77,8 @@ impl From<OrderView> for OrderJson {
                 .lines
                 .into_iter()
                 .map(|line| OrderLineJson {
+                    product_id: line.product_id,
+                    product_slug: line.product_slug,
                     product_name: line.product_name,
                     unit_price_cents: line.unit_price.cents,
                     quantity: line.quantity.get(),

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::rounds::every;
 use crate::{
+    http_client,
     payment::signature,
     redis::{Redis, Script},
     shop::{
@@ -39,7 +40,7 @@ type Results = Vec<(ClaimedEvent, Option<String>)>;
 
 /// Sends events until the server stops. Several servers may do this at the same time.
 pub async fn send(shop: Shop, shutdown: CancellationToken) {
-    let client = Client::builder()
+    let client = http_client::builder()
         .timeout(REQUEST_TIMEOUT)
         .redirect(Policy::none())
         .build();
@@ -119,7 +120,10 @@ async fn post(
         Ok(answer) if answer.status().is_success() => Ok(()),
         Ok(answer) => Err(format!("the subscriber answered {}", answer.status())),
         Err(error) if error.is_timeout() => Err(format!("no answer within {REQUEST_TIMEOUT:?}")),
-        Err(error) if error.is_connect() => Err("the subscriber cannot be reached".to_owned()),
+        Err(error) if error.is_connect() => Err(match http_client::tls_problem(&error) {
+            Some(problem) => format!("the subscriber cannot be reached: {problem}"),
+            None => "the subscriber cannot be reached".to_owned(),
+        }),
         Err(error) => Err(error.without_url().to_string()),
     }
 }

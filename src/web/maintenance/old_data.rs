@@ -16,20 +16,20 @@ use crate::{
     metrics::Counter,
     shop::{
         cart::OLD_CARTS,
+        guess_counts::{FORGIVEN_COUNTS, FORGIVEN_PASSWORD_COUNTS},
         holds::OLD_ADDRESSES,
         idempotency::OLD_KEYS,
         inventory::queue_outcome::OLD_OUTCOMES,
         moment,
         operation::OLD_HEARTBEATS,
         outbox::{OLD_DELIVERED_EVENTS, OLD_UNDELIVERED_EVENTS, UNWANTED_EVENTS},
-        wrong_passwords::FORGIVEN_COUNTS,
     },
     simulation::store,
     web::AppState,
 };
 
 /// The rows that are deleted, or emptied, by a condition on each of them.
-const ROWS: [ExpiredRows; 10] = [
+const ROWS: [ExpiredRows; 11] = [
     EXPIRED_SESSIONS,
     OLD_ADDRESSES,
     OLD_CARTS,
@@ -40,6 +40,7 @@ const ROWS: [ExpiredRows; 10] = [
     UNWANTED_EVENTS,
     OLD_HEARTBEATS,
     FORGIVEN_COUNTS,
+    FORGIVEN_PASSWORD_COUNTS,
 ];
 /// Maximum time for one kind of data in a round, so that a million rows of one kind do not delay
 /// the others.

@@ -61,6 +61,7 @@ use leptos::prelude::*;
 use crate::{
     model::{RunSnapshot, RunState, SimulationPlan},
     shop::stock::StockLevel,
+    simulation::store::{ListedRun, UnreadableRun},
     ui::data_table::{
         ColumnHead::{Number, Text},
         DataTable,
@@ -102,13 +103,19 @@ fn Subnav(
 
 /// Shows runs as a table, with all columns if `full`.
 #[component]
-fn RunsTable(runs: Vec<RunSnapshot>, caption: &'static str, full: bool) -> impl IntoView {
+fn RunsTable(runs: Vec<ListedRun>, caption: &'static str, full: bool) -> impl IntoView {
     if runs.is_empty() {
         return view! { <p class="panel">"No simulations yet. Start one to see its results here."</p> }.into_any();
     }
     let rows = runs
         .into_iter()
-        .map(|run| view! { <RunRow run full/> })
+        .map(|run| match run {
+            ListedRun::Readable(run) => view! { <RunRow run=*run full/> }.into_any(),
+            ListedRun::Unreadable(run) => {
+                let rest = if full { 7 } else { 3 };
+                view! { <tr>{unreadable_cells(run, rest)}</tr> }.into_any()
+            }
+        })
         .collect_view();
     let mut heads = vec![
         Text("Run"),
@@ -168,6 +175,16 @@ fn RunRow(run: RunSnapshot, full: bool) -> impl IntoView {
             {number(sold)}
             {numbers}
         </tr>
+    }
+}
+
+/// Returns the cells of a run that cannot be read: its name, its start, and one that covers the
+/// `rest` of the columns.
+fn unreadable_cells(run: UnreadableRun, rest: usize) -> impl IntoView + use<> {
+    view! {
+        <th scope="row"><a href=format!("/admin/simulations/{}", run.id)>{run.name}</a></th>
+        <td class="tight">{run.started_at}</td>
+        <td colspan=rest.to_string()><span class="badge badge--out">"Cannot be read"</span></td>
     }
 }
 

@@ -63,7 +63,7 @@ fn keep_address_secret(response: &ResponseOptions) {
 /// Lists the orders of a signed link. A link that is not valid shows why, and the form.
 async fn linked_page(visit: Visit, link: &str) -> Result<Page, ShopError> {
     let orders = visit.shop().orders();
-    match visit.limit_order_guesses(orders.of_customer(link)).await {
+    match visit.limit_link_guesses(orders.of_customer(link)).await {
         Ok(orders) => {
             let body = view! { <OrderList orders/> };
             Ok(Page::private("Your orders", Bundle::None, body))

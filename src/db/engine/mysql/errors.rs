@@ -19,15 +19,23 @@ pub fn is_out_of_range(number: u16) -> bool {
     matches!(number, 1264 | 1690)
 }
 
-/// Too many connections, no memory or disk space (1114: InnoDB cannot extend a table), a node
-/// without its cluster (1047; 1180 at COMMIT, which may have reached the others), a shutdown, a
-/// broken connection, a server that only reads, a killed session, a statement that took too long.
+/// The disk is full, or cannot be written. 1114: InnoDB cannot extend a table. The numbers below
+/// 1000 are those of MariaDB's file functions, which report it first: 3 for a write, as 1026; 14
+/// for a file that cannot be extended; 20 for a full disk, as 1021.
+fn is_disk_full(number: u16) -> bool {
+    matches!(number, 3 | 14 | 20 | 1021 | 1026 | 1114)
+}
+
+/// Too many connections, no memory or disk space, a node without its cluster (1047; 1180 at COMMIT,
+/// which may have reached the others), a shutdown, a broken connection, a server that only reads, a
+/// killed session, a statement that took too long.
 pub fn is_unavailable(number: u16) -> bool {
-    matches!(
-        number,
-        1021 | 1037 | 1040 | 1041 | 1047 | 1053 | 1079 | 1114 | 1152
-            ..=1161 | 1180 | 1184 | 1203 | 1290 | 1317 | 1836 | 1927 | 1969 | 3024 | 4031
-    )
+    is_disk_full(number)
+        || matches!(
+            number,
+            1037 | 1040 | 1041 | 1047 | 1053 | 1079 | 1152
+                ..=1161 | 1180 | 1184 | 1203 | 1290 | 1317 | 1836 | 1927 | 1969 | 3024 | 4031
+        )
 }
 
 /// A shutdown, or a connection that broke.
@@ -60,7 +68,7 @@ pub fn sqlstate(number: u16) -> &'static str {
         3819 | 4025 => "23514",
         1264 | 1690 => "22003",
         1290 | 1836 => "25006",
-        1021 | 1114 => "53100",
+        _ if is_disk_full(number) => "53100",
         1037 | 1041 => "53200",
         1040 | 1203 => "53300",
         1317 | 1969 | 3024 => "57014",
@@ -103,10 +111,10 @@ mod tests {
         }
     }
 
-    /// InnoDB reports a disk without space as a full table.
+    /// InnoDB reports a disk without space as a full table, or as a file that cannot be extended.
     #[test]
     fn a_full_disk_is_unavailable_and_no_internal_error() {
-        for number in [1021, 1114] {
+        for number in [3, 14, 20, 1021, 1026, 1114] {
             assert_eq!(sqlstate(number), "53100", "{number}");
             assert!(is_unavailable(number) && !is_retryable(number), "{number}");
             // The server is there: its callers are not refused before they ask it.

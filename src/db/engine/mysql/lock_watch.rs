@@ -14,7 +14,7 @@ use crate::model::{DbLock, DbSession};
 /// Only MariaDB executes `/*M! … */`, only MySQL `/*!80000 … */`. Transactions are stamped in the
 /// time zone of the system, in whole seconds.
 const SESSIONS: &str = "\
-SELECT CAST(p.ID AS SIGNED) AS id, p.COMMAND AS command, COALESCE(p.STATE, '') AS activity, COALESCE(p.INFO, '') AS statement, \
+SELECT CAST(p.ID AS SIGNED) AS id, CONCAT(@@hostname, ':', @@port) AS server, p.COMMAND AS command, COALESCE(p.STATE, '') AS activity, COALESCE(p.INFO, '') AS statement, \
   (/*M! p.TIME_MS */ /*!80000 p.TIME * 1000 */) + 0e0 AS statement_ms, \
   GREATEST(TIMESTAMPDIFF(MICROSECOND, t.trx_started, CONVERT_TZ(NOW(6), @@time_zone, 'SYSTEM')), 0) / 1e3 AS transaction_ms, \
   GREATEST(TIMESTAMPDIFF(MICROSECOND, t.trx_wait_started, CONVERT_TZ(NOW(6), @@time_zone, 'SYSTEM')), 0) / 1e3 AS waiting_ms \
@@ -25,6 +25,7 @@ WHERE p.DB = DATABASE() AND p.ID <> CONNECTION_ID() ORDER BY p.ID";
 #[derive(Debug, FromQueryResult)]
 struct SessionRow {
     id: i64,
+    server: String,
     command: String,
     activity: String,
     statement: String,
@@ -85,7 +86,8 @@ fn session(row: &SessionRow, waits: &[WaitRow]) -> DbSession {
     let waits = !blocked_by.is_empty();
     DbSession {
         pid: to_pid(row.id),
-        application: sessions::name_of(row.id).map_or_else(String::new, |name| name.to_string()),
+        application: sessions::name_of(&row.server, row.id)
+            .map_or_else(String::new, |name| name.to_string()),
         state: match (row.command.as_str(), row.transaction_ms) {
             ("Sleep", Some(_)) => "idle in transaction",
             ("Sleep", None) => "idle",
@@ -135,6 +137,7 @@ mod tests {
     fn a_waiter_and_its_holder_name_the_row() {
         let row = |id, command: &str, waiting_ms| SessionRow {
             id,
+            server: "db1:3306".to_owned(),
             command: command.to_owned(),
             activity: "Statistics".to_owned(),
             statement: "SELECT 1".to_owned(),

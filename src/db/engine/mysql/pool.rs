@@ -8,7 +8,7 @@ use sea_orm::{
     sqlx::{self, AssertSqlSafe, Executor, MySqlConnection, pool::PoolOptions},
 };
 
-use super::{named_lock, sessions};
+use super::{cluster, named_lock, sessions};
 use crate::db::connect::{
     health::{ConnectionHealth, ping_if_suspect, within_limit},
     settings::PoolSettings,
@@ -107,6 +107,7 @@ fn with_settings(
         let (begin, name) = (begin.clone(), Arc::clone(&name));
         Box::pin(async move {
             connection.execute(AssertSqlSafe(begin)).await?;
+            cluster::recognize(connection).await?;
             sessions::register_own(connection, name).await
         })
     })

@@ -10,7 +10,7 @@ use crate::db::connect::error::ConnectError;
 /// What Doorbuster runs on.
 const NEEDED: &str = "MariaDB 10.6 or MySQL 8.0, or later";
 /// The state of a cluster's node that has its data and belongs to the majority.
-const SYNCED: &str = "Synced";
+pub const SYNCED: &str = "Synced";
 
 /// Reads [`ServerLoad`](crate::db::server_load::ServerLoad): the open transactions that use a
 /// table, and the length of the history list. The stepper, whose sessions are idle on purpose, does

@@ -21,11 +21,14 @@ struct OwnSession {
     client: String,
 }
 
+/// The server of a session, and its id there: the nodes of a cluster give the same ids.
+type SessionId = (String, i64);
+
 /// The sessions that this process has opened. The server stores no name of a session, so those of
 /// another process have none here; they end with their process.
-static OWN: Mutex<BTreeMap<i64, OwnSession>> = Mutex::new(BTreeMap::new());
+static OWN: Mutex<BTreeMap<SessionId, OwnSession>> = Mutex::new(BTreeMap::new());
 
-fn own() -> MutexGuard<'static, BTreeMap<i64, OwnSession>> {
+fn own() -> MutexGuard<'static, BTreeMap<SessionId, OwnSession>> {
     OWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -40,32 +43,38 @@ pub async fn register_own(
     // A cluster's node that is not synced prepares no statement: the pool would open connections to
     // it in vain for as long as it may wait, instead of failing at once.
     let row = connection.fetch_one(
-        "SELECT CAST(ID AS SIGNED), CAST(HOST AS CHAR) FROM information_schema.PROCESSLIST \
-         WHERE ID = CONNECTION_ID()",
+        "SELECT CAST(ID AS SIGNED), CAST(HOST AS CHAR), CONCAT(@@hostname, ':', @@port) \
+         FROM information_schema.PROCESSLIST WHERE ID = CONNECTION_ID()",
     );
     let row = row.await?;
-    let client = row.try_get(1)?;
-    own().insert(row.try_get(0)?, OwnSession { name, client });
+    let (id, client) = ((row.try_get(2)?, row.try_get(0)?), row.try_get(1)?);
+    own().insert(id, OwnSession { name, client });
     Ok(())
 }
 
-/// Returns the name of a session, if this process has opened it.
-pub fn name_of(id: i64) -> Option<Arc<str>> {
-    own().get(&id).map(|session| Arc::clone(&session.name))
+/// Returns the name of a session of `server`, such as `db1:3306`, if this process has opened it.
+pub fn name_of(server: &str, id: i64) -> Option<Arc<str>> {
+    own()
+        .get(&(server.to_owned(), id))
+        .map(|session| Arc::clone(&session.name))
 }
 
-/// Terminates the sessions of this process whose name fulfils `is_meant`. Returns how many there
-/// were. A session ends a moment later.
+/// Terminates the sessions of this process on the server of `connection` whose name fulfils
+/// `is_meant`. Returns how many there were. A session ends a moment later.
 pub async fn end<C: ConnectionTrait>(
     connection: &C,
     is_meant: impl Fn(&str) -> bool + Send,
 ) -> Result<usize, DbErr> {
-    let open = open_sessions(connection).await?;
+    let (server, open) = (
+        server_of(connection).await?,
+        open_sessions(connection).await?,
+    );
     let meant: Vec<i64> = {
         let mut own = own();
-        own.retain(|id, session| open.get(id) == Some(&session.client));
-        let meant = own.iter().filter(|(_, session)| is_meant(&session.name));
-        meant.map(|(id, _)| *id).collect()
+        own.retain(|(of, id), session| *of != server || open.get(id) == Some(&session.client));
+        let here = own.iter().filter(|((of, _), _)| *of == server);
+        let meant = here.filter(|(_, session)| is_meant(&session.name));
+        meant.map(|((_, id), _)| *id).collect()
     };
     end_by_id(connection, &meant).await?;
     Ok(meant.len())
@@ -87,6 +96,15 @@ pub async fn end_by_id<C: ConnectionTrait>(connection: &C, ids: &[i64]) -> Resul
 /// The number of a session, as other engines number processes.
 pub fn to_pid(id: i64) -> i32 {
     i32::try_from(id).unwrap_or(i32::MAX)
+}
+
+/// Returns the host and the port of a server, as in [`name_of`].
+pub async fn server_of<C: ConnectionTrait>(connection: &C) -> Result<String, DbErr> {
+    let sql = "SELECT CONCAT(@@hostname, ':', @@port)";
+    let statement = Statement::from_string(DatabaseBackend::MySql, sql);
+    let row = connection.query_one_raw(statement).await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("no row for the server".to_owned()))?;
+    row.try_get_by_index(0)
 }
 
 /// Returns the ids and the clients of the sessions that this user may see: at least the user's own.

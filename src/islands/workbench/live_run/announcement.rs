@@ -27,7 +27,7 @@ fn lane_summary(lane: &LaneSnapshot, units_per_attempt: u32) -> String {
     let last = lane.last();
     let figures = format!(
         "{} {} of {} remaining, {} sold, {} rejected or failed",
-        lane.strategy,
+        lane.name(),
         last.remaining,
         lane.stock,
         last.units_sold(units_per_attempt),
@@ -57,6 +57,7 @@ mod tests {
     fn run(state: RunState, verdict: Option<Verdict>) -> RunSnapshot {
         let lane = LaneSnapshot {
             strategy: StrategyKey::RowLock,
+            writers: None,
             product_name: String::new(),
             stock: 20,
             samples: vec![Sample {

@@ -31,7 +31,7 @@ fn describe(run: &RunSnapshot, event: &RunEvent) -> String {
     let at_s = event.elapsed_ms as f64 / 1_000.0;
     let what = event.in_words();
     match event.lane.and_then(|lane| run.lanes.get(lane)) {
-        Some(lane) if run.lanes.len() > 1 => format!("{at_s:.2} s {}: {what}", lane.strategy),
+        Some(lane) if run.lanes.len() > 1 => format!("{at_s:.2} s {}: {what}", lane.name()),
         _ => format!("{at_s:.2} s {what}"),
     }
 }

@@ -91,14 +91,17 @@ fn table(lanes: &[Lane], units_per_attempt: u32) -> impl IntoView + use<> {
 }
 
 fn row(index: usize, lane: Lane, units_per_attempt: u32) -> impl IntoView {
-    let strategy = lane.with_untracked(|lane| lane.as_ref().map(|lane| lane.strategy));
-    let name = strategy.map(|strategy| {
+    let lane_key = lane.with_untracked(|lane| {
+        let lane = lane.as_ref()?;
+        Some((lane.strategy, lane.is_thin(), lane.name()))
+    });
+    let name = lane_key.map(|(strategy, is_thin, name)| {
         // Without JavaScript there are no interactive charts in which to hide a lane.
         view! {
-            <span class="lane-name" data-static=""><LaneKey strategy/>{strategy.as_str()}</span>
+            <span class="lane-name" data-static=""><LaneKey strategy is_thin/>{name.clone()}</span>
             <button class="lane-name lane-name--toggle" type="button" data-live="" hidden=true data-lane=index.to_string()
                 aria-pressed="true" title="Show or hide this lane in all charts">
-                <LaneKey strategy/>{strategy.as_str()}
+                <LaneKey strategy is_thin/>{name}
             </button>
             " "<SafetyBadge strategy/>
         }

@@ -111,9 +111,16 @@ const STACKS: [Stack; 2] = [
     },
 ];
 
+/// What the panels show of a lane.
+struct PanelLane {
+    strategy: StrategyKey,
+    name: String,
+    is_thin: bool,
+}
+
 /// The panels for the lanes of one run.
 pub struct Panels {
-    strategies: Vec<StrategyKey>,
+    lanes: Vec<PanelLane>,
     /// Whether all lanes start with the same stock.
     same_stock: bool,
 }
@@ -123,7 +130,15 @@ impl Panels {
     pub fn of(run: &RunSnapshot) -> Self {
         let first = run.lanes.first().map_or(0, |lane| lane.stock);
         Self {
-            strategies: run.lanes.iter().map(|lane| lane.strategy).collect(),
+            lanes: run
+                .lanes
+                .iter()
+                .map(|lane| PanelLane {
+                    strategy: lane.strategy,
+                    name: lane.name(),
+                    is_thin: lane.is_thin(),
+                })
+                .collect(),
             same_stock: run.lanes.iter().all(|lane| lane.stock == first),
         }
     }
@@ -185,7 +200,7 @@ impl Panels {
                 <figcaption class="chart-panel__head">
                     <h3>{panel.title}</h3>
                     <span class="chart-panel__unit">{panel.unit}</span>
-                    {self.readout(panel.columns, self.strategies.len() <= NAMED_LANES_MAX)}
+                    {self.readout(panel.columns, self.lanes.len() <= NAMED_LANES_MAX)}
                 </figcaption>
                 <div class="chart-panel__host" role="img" aria-label=format!("{}, {}, over time", panel.title, panel.unit)
                     data-columns=panel.columns data-reference=reference></div>
@@ -196,7 +211,7 @@ impl Panels {
     /// Shows the latency panel. The user chooses the quantile, since three lines for each of six
     /// lanes are unreadable, and the scale.
     fn latency(&self) -> impl IntoView + use<> {
-        let is_single = self.strategies.len() == 1;
+        let is_single = self.lanes.len() == 1;
         let choices = ["p50", "p95", "p99", "all"].map(|quantile| {
             let is_chosen = quantile == if is_single { "all" } else { "p95" };
             view! {
@@ -226,11 +241,11 @@ impl Panels {
     /// Shows the values of one column at the crosshair, one per lane.
     fn readout(&self, column: &'static str, named: bool) -> impl IntoView + use<> {
         let name = if named { "readout__name" } else { "vh" };
-        let values = self.strategies.iter().enumerate().map(|(index, strategy)| {
+        let values = self.lanes.iter().enumerate().map(|(index, lane)| {
             view! {
                 <li>
-                    <LaneKey strategy=*strategy/>
-                    <span class=name>{strategy.as_str()}</span>" "
+                    <LaneKey strategy=lane.strategy is_thin=lane.is_thin/>
+                    <span class=name>{lane.name.clone()}</span>" "
                     <b data-readout=format!("{index} {column}")></b>
                 </li>
             }
@@ -239,7 +254,7 @@ impl Panels {
     }
 
     fn quantiles(&self) -> impl IntoView + use<> {
-        let lanes = self.strategies.iter().enumerate().map(|(index, strategy)| {
+        let lanes = self.lanes.iter().enumerate().map(|(index, lane)| {
             let values = LATENCY
                 .columns
                 .split(' ')
@@ -248,7 +263,7 @@ impl Panels {
                 })
                 .collect_view();
             view! {
-                <li><LaneKey strategy=*strategy/><span class="readout__name">{strategy.as_str()}</span>" "{values}</li>
+                <li><LaneKey strategy=lane.strategy is_thin=lane.is_thin/><span class="readout__name">{lane.name.clone()}</span>" "{values}</li>
             }
         });
         view! { <ul class="readout">{lanes.collect_view()}</ul> }
@@ -267,7 +282,7 @@ impl Panels {
         });
         let columns = stack.parts.iter().map(|(column, _)| *column);
         let columns = columns.collect::<Vec<_>>().join(" ");
-        let lanes = self.strategies.iter().enumerate().map(|(index, strategy)| {
+        let lanes = self.lanes.iter().enumerate().map(|(index, lane)| {
             let values = stack
                 .parts
                 .iter()
@@ -282,10 +297,10 @@ impl Panels {
             view! {
                 <figure class="panel chart-panel chart-panel--small">
                     <figcaption class="chart-panel__head">
-                        <h4><LaneKey strategy=*strategy/>{strategy.as_str()}</h4>
+                        <h4><LaneKey strategy=lane.strategy is_thin=lane.is_thin/>{lane.name.clone()}</h4>
                         <ul class="readout">{values}</ul>
                     </figcaption>
-                    <div class="chart-panel__host" role="img" aria-label=format!("{} of {strategy}, {}, over time", stack.title, stack.unit)
+                    <div class="chart-panel__host" role="img" aria-label=format!("{} of {}, {}, over time", stack.title, lane.name, stack.unit)
                         data-columns=columns.clone() data-lanes=index.to_string() data-stacked=stack.id></div>
                 </figure>
             }

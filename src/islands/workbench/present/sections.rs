@@ -15,11 +15,7 @@ const ROWS: u64 = 8;
 
 /// Shows the name, the strategies, the buyers and the stock, and the state of the run.
 pub fn head(run: &Presentation) -> impl IntoView + use<> {
-    let names: Vec<_> = run
-        .lanes
-        .iter()
-        .map(|lane| lane.strategy.as_str())
-        .collect();
+    let names: Vec<_> = run.lanes.iter().map(LanePresentation::name).collect();
     let strategies = if names.len() > 3 {
         format!("{} strategies", names.len())
     } else {
@@ -152,7 +148,7 @@ fn lane_row(lane: &LanePresentation) -> impl IntoView + use<> {
     let class = if oversold > 0 { "n present__lost" } else { "n" };
     view! {
         <tr>
-            <th scope="row"><CurveKey curve_style=CurveStyle::Strategy(lane.strategy)/>{lane.strategy.as_str()}</th>
+            <th scope="row"><CurveKey curve_style=CurveStyle::Strategy(lane.strategy)/>{lane.name()}</th>
             <td class="n">{last.remaining}</td>
             <td class="n">{last.sold}</td>
             <td class="n">{last.unsuccessful}</td>
@@ -172,7 +168,7 @@ pub fn chart(run: &Presentation) -> impl IntoView + use<> {
         .map(|lane| {
             format!(
                 "{}: {} of {} remaining",
-                lane.strategy,
+                lane.name(),
                 lane.last().remaining,
                 lane.stock
             )
@@ -198,7 +194,7 @@ pub fn table(run: &Presentation) -> impl IntoView + use<> {
     let heads = run
         .lanes
         .iter()
-        .map(|lane| view! { <th scope="col" class="n">{lane.strategy.as_str()}</th> });
+        .map(|lane| view! { <th scope="col" class="n">{lane.name()}</th> });
     let heads = heads.collect_view();
     let rows = (0..=ROWS).map(|row| {
         let at_ms = span_ms * row / ROWS;

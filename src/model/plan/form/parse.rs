@@ -3,7 +3,7 @@
 use super::{LANE, PlanForm};
 use crate::model::{
     FieldError, Quantity, ShopError, SimulationPlan, StrategyKey,
-    plan::{Arrivals, FaultKind, Faults, Journey, Quantities, Share, Thresholds},
+    plan::{Arrivals, FaultKind, Faults, Journey, Quantities, Share, Thresholds, Writers},
 };
 
 impl PlanForm {
@@ -33,7 +33,8 @@ impl PlanForm {
         let strategies = self.strategies()?;
         let lanes_together = !self.together.is_empty();
         let own_servers = parser.optional("servers", &self.servers).unwrap_or(0);
-        let lanes = strategies.len();
+        let writers = self.writers(parser);
+        let lanes = strategies.len() * writers.map_or(1, |writers| writers.lanes().len());
         let fitted_pool_size = SimulationPlan::fitted_pool_size(lanes, lanes_together, own_servers);
         Ok(SimulationPlan {
             strategies,
@@ -66,6 +67,7 @@ impl PlanForm {
             // Only the command line names running servers.
             servers: 0,
             own_servers,
+            writers,
         })
     }
 
@@ -109,6 +111,14 @@ impl PlanForm {
             parser.add_error("journey", "Choose one of the journeys.");
             Journey::default()
         })
+    }
+
+    fn writers(&self, parser: &mut Parser) -> Option<Writers> {
+        let writers = Writers::named(&self.writers);
+        if writers.is_none() && !self.writers.is_empty() {
+            parser.add_error("writers", "Choose one writer node, all nodes, or both.");
+        }
+        writers
     }
 
     fn faults(&self, parser: &mut Parser) -> Faults {
@@ -269,6 +279,7 @@ mod tests {
             stock: "some".to_owned(),
             freeze: "101".to_owned(),
             journey: "on foot".to_owned(),
+            writers: "two".to_owned(),
             p99_ms_max: "fast".to_owned(),
             failed_max: "4294967296".to_owned(),
             arrivals: "sometimes".to_owned(),
@@ -281,6 +292,7 @@ mod tests {
             "stock",
             "freeze",
             "journey",
+            "writers",
             "p99_ms_max",
             "failed_max",
             "arrivals",

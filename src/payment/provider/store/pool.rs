@@ -3,7 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use sea_orm::sqlx::{
-    self, FromRow,
+    self, Executor, FromRow,
     mysql::{MySqlArguments, MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlRow},
     postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow},
     query::{Query, QueryAs},
@@ -99,6 +99,11 @@ impl Pool {
                         let level = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
                         sqlx::query(level).execute(connection).await.map(drop)
                     })
+                })
+                // A procedure may fail and leave its transaction open: see
+                // docs/decisions/0058-failed-procedures-are-rolled-back.md.
+                .after_release(|connection, _| {
+                    Box::pin(async move { connection.execute("ROLLBACK").await.map(|_| true) })
                 });
             return Ok(Self::MySql(pool.connect_lazy_with(options)));
         }

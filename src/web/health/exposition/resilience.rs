@@ -10,7 +10,7 @@ use crate::{
 
 impl Metrics {
     fn breakers(&self) -> impl Iterator<Item = ([(&'static str, &'static str); 1], &Breaker)> {
-        let breakers = protection::breakers(&self.0.shop);
+        let breakers = protection::breakers(&self.state.shop);
         breakers.map(|(name, breaker)| ([("breaker", name)], breaker))
     }
 
@@ -39,7 +39,7 @@ impl Metrics {
             self.breakers()
                 .map(|(label, breaker)| (label, breaker.refusals())),
         )?;
-        let retries = || self.0.shop.db().guard().retries().into_iter();
+        let retries = || self.state.shop.db().guard().retries().into_iter();
         writer.gauges(
             "doorbuster_retry_budget_tokens",
             "Retries of slow attempts that transactions may make at the moment",
@@ -57,7 +57,7 @@ impl Metrics {
         writer.gauges(
             "doorbuster_admission_limit",
             "Requests that this server admits at once, adapted to their latency; without payments and operators",
-            [(NO_LABELS, count(self.0.admission.requests.limit()))],
+            [(NO_LABELS, count(self.state.admission.requests.limit()))],
         )?;
         let in_flight = self.by_class(ConcurrencyLimiter::in_flight);
         writer.gauges(
@@ -89,7 +89,7 @@ impl Metrics {
         N: Sum,
         I: Iterator<Item = (Class, N)>,
     {
-        let limits = &self.0.admission;
+        let limits = &self.state.admission;
         let requests = figure(&limits.requests).map(|(class, number)| (class.label(), number));
         let others = [
             ("payments", &limits.payments),

@@ -26,7 +26,7 @@ impl Metrics {
         writer.counters(
             "doorbuster_outbox_events_deleted_undelivered",
             "Events that this server deleted, because no subscriber had acknowledged them for seven days",
-            [(NO_LABELS, self.0.retention.undelivered_events())],
+            [(NO_LABELS, self.state.retention.undelivered_events())],
         )?;
         let queue = queried.and_then(|queried| queried.order_queue);
         writer.gauges(

@@ -367,6 +367,31 @@ pub static FIGURES: [Figure; FIGURE_COUNT] = [
         value: |interval| interval.now.heartbeat_age.map(|age| age.as_secs_f64()),
     },
     Figure {
+        id: "clock",
+        group: Group::Database,
+        title: "Difference of the clocks",
+        unit: Unit::Seconds,
+        normal: "Zero: this server and the database both keep time by NTP.",
+        limit: Some(1.0),
+        guide: "clocks-differ",
+        metric: "doorbuster_database_clock_difference_seconds",
+        value: |interval| {
+            let apart = interval.now.queried.as_ref()?.clocks_apart?;
+            Some(apart.as_seconds_f64())
+        },
+    },
+    Figure {
+        id: "log",
+        group: Group::Server,
+        title: "Log lines lost",
+        unit: Unit::PerSecond,
+        normal: "Zero. Free space on the disk of this server's log.",
+        limit: Some(0.0),
+        guide: "full-disk",
+        metric: "doorbuster_log_lines_lost_total",
+        value: |interval| interval.rate(|observed| observed.log_lines_lost),
+    },
+    Figure {
         id: "streams",
         group: Group::Server,
         title: "Open event streams",

@@ -7,12 +7,12 @@ use super::{
     audit_tile::{AuditTile, Audits},
 };
 use crate::{
-    model::{OrderView, RunSnapshot},
+    model::OrderView,
     shop::{
         audit::{self, Stored},
         stock::StockLevel,
     },
-    simulation::store,
+    simulation::store::{self, ListedRun},
     ui::{
         data_table::{
             ColumnHead::{Number, Text},
@@ -55,7 +55,7 @@ fn OverviewView(
     audits: Audits,
     levels: Vec<StockLevel>,
     orders: Vec<OrderView>,
-    runs: Vec<RunSnapshot>,
+    runs: Vec<ListedRun>,
     retention: Option<RetentionReport>,
 ) -> impl IntoView {
     let sold: i64 = levels.iter().map(|level| level.sold).sum();

@@ -36,7 +36,7 @@ const BASIC: [&str; 9] = [
 ];
 
 /// Every field, in the order of the page. The first one with an error has the focus.
-const IN_ORDER: [&str; 25] = [
+const IN_ORDER: [&str; 26] = [
     "target",
     "strategy",
     "buyers",
@@ -51,6 +51,7 @@ const IN_ORDER: [&str; 25] = [
     "think_time_ms",
     "pool_size",
     "servers",
+    "writers",
     "journey",
     "faults",
     "freeze",
@@ -143,7 +144,13 @@ enum InputKind {
 
 /// The form of a simulation plan.
 #[component]
-pub fn PlanFields(products: Vec<Product>, form: PlanForm, notice: Option<Notice>) -> impl IntoView {
+pub fn PlanFields(
+    products: Vec<Product>,
+    form: PlanForm,
+    notice: Option<Notice>,
+    /// Whether the writer nodes of a cluster can be chosen.
+    has_writers: bool,
+) -> impl IntoView {
     let typed = FormValues { form, notice };
     let quantity = FieldKind::text("off");
     view! {
@@ -178,7 +185,7 @@ pub fn PlanFields(products: Vec<Product>, form: PlanForm, notice: Option<Notice>
                 {typed.field("race_window_ms", "Race window (ms)", "Pause between reading the stock and writing it.", Number(0, RACE_WINDOW_MS_MAX.into()))}
                 {typed.field("seed", "Seed", "The same seed repeats the same arrivals.", Number(0, u64::MAX))}
             </div>
-            <Advanced typed=typed.clone()/>
+            <Advanced typed=typed.clone() has_writers/>
             <div class="bench__go">
                 {typed.field("guess", "Your guess: units oversold", "Optional: predict the result, then run.", Limit)}
                 <button class="btn btn--primary btn--big" type="submit" aria-keyshortcuts="g">
@@ -197,7 +204,26 @@ const fn quantity_hint() -> &'static str {
 
 /// The fields that few plans need.
 #[component]
-fn Advanced(typed: FormValues) -> impl IntoView {
+fn Advanced(typed: FormValues, has_writers: bool) -> impl IntoView {
+    // An error of a field that is not shown would be nowhere on the page.
+    let is_shown = has_writers || typed.error("writers").is_some();
+    let writers = is_shown.then(|| {
+        view! {
+            <Choice
+                name="writers"
+                label="Writer nodes"
+                chosen=typed.value("writers")
+                error=typed.error("writers")
+                focus=typed.has_focus("writers")
+                options=&[
+                    ("", "The node of this server"),
+                    ("one", "One: all buyers write to the first node"),
+                    ("all", "All: the buyers are spread over the nodes"),
+                    ("both", "Both: two lanes of each strategy, one after the other"),
+                ]
+            />
+        }
+    });
     view! {
         <details class="bench__more" open=typed.has_advanced_values()>
             <summary>"Advanced"</summary>
@@ -218,6 +244,7 @@ fn Advanced(typed: FormValues) -> impl IntoView {
                 {typed.field("think_time_ms", "Think time (ms)", "Average pause between a response and the next attempt.", Number(0, THINK_TIME_MS_MAX.into()))}
                 {typed.field("pool_size", "Connections", "Open transactions per lane or server. Blank = up to 16.", OptionalNumber(1, POOL_SIZE_MAX.into()))}
                 {typed.field("servers", "Servers", "Processes that the run starts for its buyers. Blank = none.", OptionalNumber(0, OWN_SERVERS_MAX.into()))}
+                {writers}
                 <Choice
                     name="journey"
                     label="Journey"

@@ -4,12 +4,12 @@ use leptos::prelude::*;
 use leptos_router::{hooks::use_query_map, params::ParamsMap};
 use uuid::Uuid;
 
-use super::{Subnav, run_badge, servers_of};
+use super::{Subnav, run_badge, servers_of, unreadable_cells};
 use crate::{
     model::{RunSnapshot, ShopError, StrategyKey, Verdict},
     simulation::{
         comparison::{RUNS_MAX, RUNS_MIN},
-        store::{self, RunFilter, RunOutcome, RunPage},
+        store::{self, ListedRun, RunFilter, RunOutcome, RunPage},
     },
     web::pages::{
         frame::{Bundle, Page, framed},
@@ -112,7 +112,7 @@ pub fn RunList(page: RunPage, filter: RunFilter) -> impl IntoView {
         };
         view! { <p class="panel">{sentence}</p> }.into_any()
     } else {
-        let rows = page.runs.into_iter().map(row).collect_view();
+        let rows = page.runs.into_iter().map(listed_row).collect_view();
         view! { <RunTable>{rows}</RunTable> }.into_any()
     };
     view! { {list} {older} }
@@ -145,6 +145,16 @@ fn RunTable(children: Children) -> impl IntoView {
                 </table>
             </div>
         </form>
+    }
+}
+
+fn listed_row(run: ListedRun) -> AnyView {
+    match run {
+        ListedRun::Readable(run) => row(*run).into_any(),
+        ListedRun::Unreadable(run) => {
+            let cells = unreadable_cells(run, 10);
+            view! { <tr><td class="runs__tick"></td>{cells}</tr> }.into_any()
+        }
     }
 }
 

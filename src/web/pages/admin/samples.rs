@@ -66,7 +66,7 @@ fn SampleTables(run: RunSnapshot) -> impl IntoView {
     run.lanes
         .into_iter()
         .map(|lane| {
-            let of = several.then(|| format!(", {}", lane.strategy));
+            let of = several.then(|| format!(", {}", lane.name()));
             table(&lane, of.unwrap_or_default(), each)
         })
         .collect_view()

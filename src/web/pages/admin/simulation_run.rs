@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     islands::workbench::{FetchedDetails, Keys, LiveRun, LockView, keys::Key},
-    model::{RunSnapshot, SimulationPlan, lock_queue::LaneLocks, plan::PlanForm},
-    ui::safety_badge::SafetyBadge,
+    model::{RunSnapshot, ShopError, SimulationPlan, lock_queue::LaneLocks, plan::PlanForm},
+    ui::{notice::ErrorNotice, safety_badge::SafetyBadge},
     web::{
         audience::Audience,
         pages::{
@@ -38,7 +38,10 @@ pub fn SimulationRunPage() -> impl IntoView {
         let live = visit.runs().get(id);
         let (run, locks) = match &live {
             Some(live) => (live.snapshot(), live.locks()),
-            None => runs::find_with_locks(visit.shop(), id).await?,
+            None => match runs::find_with_locks(visit.shop(), id).await {
+                Err(ShopError::InvalidState(reason)) => return Ok(unreadable_page(reason)),
+                found => found?,
+            },
         };
         let notice = visit.take_notice().await?;
         let is_over = run.state.is_over();
@@ -55,6 +58,21 @@ pub fn SimulationRunPage() -> impl IntoView {
             page.refreshed_after(2)
         })
     })
+}
+
+/// The page of a run that is stored, but cannot be read.
+fn unreadable_page(reason: String) -> Page {
+    let body = view! {
+        <main class="page" id="main" tabindex="-1">
+            <Subnav current="/admin/simulations"/>
+            <PageHead title="Unreadable run"/>
+            <ErrorNotice title=reason>
+                <p>"The version that stored it can still show it. It is deleted with the other old runs."</p>
+            </ErrorNotice>
+            <p class="run__actions"><a class="btn btn--line" href="/admin/simulations/runs">"All runs"</a></p>
+        </main>
+    };
+    Page::private("Unreadable run", Bundle::None, body)
 }
 
 #[component]
@@ -189,7 +207,7 @@ fn optional_facts(plan: &SimulationPlan) -> Vec<(&'static str, String)> {
     };
     let rate = plan.arrivals.rate_per_s().unwrap_or_default();
     [
-        (plan.strategies.len() > 1, "Lanes", order.to_owned()),
+        (plan.lane_count() > 1, "Lanes", order.to_owned()),
         (rate > 0, "Arrivals", format!("{rate} per second")),
         (plan.ramp_ms > 0, "Time to full load", ms(plan.ramp_ms)),
         (plan.think_time_ms > 0, "Think time", ms(plan.think_time_ms)),
@@ -202,6 +220,12 @@ fn optional_facts(plan: &SimulationPlan) -> Vec<(&'static str, String)> {
             plan.own_servers > 0,
             "Servers",
             plan.own_servers.to_string(),
+        ),
+        (
+            plan.writers.is_some(),
+            "Writer nodes",
+            plan.writers
+                .map_or_else(String::new, |writers| writers.as_str().to_owned()),
         ),
         (!faults.is_empty(), "Faults", faults.join(", ")),
     ]

@@ -7,10 +7,10 @@ use super::{RunsTable, Subnav, plan_form::PlanFields};
 use crate::{
     islands::workbench::Keys,
     model::{
-        Product, RunSnapshot, SimulationPlan,
+        Product, SimulationPlan,
         plan::{PRESETS, PlanForm},
     },
-    simulation::store,
+    simulation::store::{self, ListedRun},
     web::{
         AppState,
         pages::{
@@ -29,14 +29,16 @@ const RUNS_SHOWN: u64 = 50;
 pub fn SimulationsPage() -> impl IntoView {
     let query = use_query_map().get_untracked();
     framed(|visit| async move {
-        visit.require_admin().await?;
+        let administrator = visit.require_admin().await?;
+        let engine = visit.engine(&administrator);
+        let has_writers = engine.has_writers(visit.shop().db()).await;
         let products = visit.catalog().products().await?;
         let runs = store::latest(visit.shop().db(), RUNS_SHOWN).await?;
         let notice = visit.take_notice().await?;
         let mut form = PlanForm::from(&SimulationPlan::preset());
         form.overlay(|field| query.get(field));
         form.overlay(|field| notice.as_ref()?.typed(field).map(ToOwned::to_owned));
-        let body = view! { <SimulationsView products runs form notice/> };
+        let body = view! { <SimulationsView products runs form notice has_writers/> };
         Ok(Page::private("Simulations", Bundle::Workbench, body))
     })
 }
@@ -44,9 +46,10 @@ pub fn SimulationsPage() -> impl IntoView {
 #[component]
 fn SimulationsView(
     products: Vec<Product>,
-    runs: Vec<RunSnapshot>,
+    runs: Vec<ListedRun>,
     form: PlanForm,
     notice: Option<Notice>,
+    has_writers: bool,
 ) -> impl IntoView {
     view! {
         <main class="page" id="main" tabindex="-1">
@@ -54,8 +57,8 @@ fn SimulationsView(
             <Subnav current="/admin/simulations"/>
             <PageHead title="Simulate a flash sale" lead="Many buyers order one product at once. See if the shop oversells."/>
             <FormError notice=notice.clone() consequence="No run was started."/>
-            <Presets form=form.clone()/>
-            <PlanFields products form notice/>
+            <Presets form=form.clone() has_writers/>
+            <PlanFields products form notice has_writers/>
             <RunsTable runs caption="Recent runs" full=true/>
             <p class="run__actions"><a class="btn btn--line" href="/admin/simulations/runs">"Filter and compare runs"</a></p>
         </main>
@@ -67,6 +70,7 @@ fn SimulationsView(
 fn Presets(
     /// The form's current values.
     form: PlanForm,
+    has_writers: bool,
 ) -> impl IntoView {
     let shop = use_context::<AppState>().map(|state| state.shop.clone());
     let items = PRESETS
@@ -77,6 +81,10 @@ fn Presets(
                 let (engine, has_redis) = (shop.db().engine(), shop.gate().is_some());
                 let mut strategies = plan.strategies.iter();
                 strategies.find_map(|key| key.reason_against(engine, has_redis))
+            });
+            let needs_cluster = plan.writers.is_some() && !has_writers;
+            let against = against.or_else(|| {
+                needs_cluster.then(|| "without a cluster and DATABASE_NODES".to_owned())
             });
             let arrivals_s = plan.arrivals_ms().div_ceil(1_000);
             let lasts = match against {

@@ -4,6 +4,7 @@
 use sea_orm::sqlx::{self, AssertSqlSafe, Executor, MySqlConnection, MySqlPool};
 
 /// Several providers may start at once, and a statement that creates something ends a transaction.
+/// On two nodes of a cluster, each creates what the other has not, or ends and is started again.
 const LOCK: &str = "SELECT GET_LOCK(CONCAT('provider ', SHA1(DATABASE())), 10)";
 const UNLOCK: &str = "SELECT RELEASE_LOCK(CONCAT('provider ', SHA1(DATABASE())))";
 

@@ -3,7 +3,10 @@
 use leptos::prelude::*;
 
 use super::deltas::number;
-use crate::simulation::comparison::{FIGURES, RepeatedRuns};
+use crate::{
+    model::snapshot::lane_name,
+    simulation::comparison::{FIGURES, RepeatedRuns},
+};
 
 #[component]
 pub fn RepeatTables(repeats: Vec<RepeatedRuns>) -> impl IntoView {
@@ -32,9 +35,10 @@ fn RepeatTable(repeats: RepeatedRuns) -> impl IntoView {
         };
         return view! { <div><h3>{title}</h3><p>{sentence}</p></div> }.into_any();
     }
-    let lanes = repeats.plan.strategies.iter().enumerate();
-    let heads = lanes.clone().map(|(_, strategy)| {
-        view! { <th scope="col" class="n">{strategy.as_str()}<span class="deltas__against">"median (min – max)"</span></th> }
+    let lanes = repeats.plan.lanes().into_iter().enumerate();
+    let heads = lanes.clone().map(|(_, (strategy, writers))| {
+        let name = lane_name(strategy, writers);
+        view! { <th scope="col" class="n">{name}<span class="deltas__against">"median (min – max)"</span></th> }
     });
     let heads = heads.collect_view();
     let rows = FIGURES.iter().map(|figure| {
