@@ -1,5 +1,5 @@
-//! What protects a database from its callers while it is away or struggles: a breaker in front of
-//! every call, and a budget of retries.
+//! What protects a database from its callers while it is unavailable or struggles: a breaker in
+//! front of every call, and a budget of retries.
 
 use std::{
     fmt,
