@@ -1,6 +1,6 @@
 // Sends the checkout without a page load, so that nothing that was typed is lost, not even the
 // card, which the shop never stores. The form is sent as a browser would send it; from the page
-// that the shop answers with, this takes the parts that it may change, and leaves the fields alone.
+// that the shop answers with, this takes the parts that it may change, and does not change the fields.
 (() => {
   // Longer than the shop and its payment provider take together.
   const TIMEOUT_MS = 45_000;

@@ -273,7 +273,7 @@
   };
 
   /**
-   * The connection broke, or the server refused the stream: the database may be away, or the
+   * The connection broke, or the server refused the stream: the database may be unavailable, or the
    * visitor signed out. A browser would connect again by itself, always after the same time.
    */
   const onError = ({ target }) => {

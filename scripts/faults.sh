@@ -57,7 +57,7 @@ program=$(cargo test --workspace --features ssr --no-run 2>&1 |
 }
 
 cause_faults() {
-    say "Causing faults on $1 (about 7 minutes). Leave the machine alone: answers are timed."
+    say "Causing faults on $1 (about 7 minutes). Do not use the machine meanwhile: answers are timed."
     "$program" --exact faults::run::nothing_is_lost_in_any_fault --ignored --nocapture
 }
 

@@ -79,7 +79,7 @@ pub struct ServeSettings {
     pub metrics_addr: Option<SocketAddr>,
 
     /// URL of the same database, without a pooler in transaction mode. Default: the database URL.
-    /// The server receives the notices of other servers there.
+    /// The server uses it to receive the notices of other servers.
     // Never shown in help or errors: it can contain a password.
     #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
     pub database_direct_url: Option<String>,

@@ -676,7 +676,7 @@ async fn a_customer_above_the_limit_is_reported() {
         two.id
     );
     check_reported(&shop, &violation, &["limits-kept"]).await;
-    // The limit at the time of the sale counts: a lower limit accuses no earlier order.
+    // The limit at the time of the sale counts: a lower limit makes no earlier order a violation.
     shop.by_hand
         .run("UPDATE product SET per_customer_limit = 1")
         .await;
@@ -710,12 +710,12 @@ async fn a_violation_is_described_by_its_keys_and_numbers() {
         (
             "ledger-equals-counters",
             format!("INSERT INTO stock_movement (product_id, kind, quantity) VALUES ({}, 'receive', 3)", one.id),
-            format!("product {}: the ledger says total 8, reserved 0, sold 1; the row says 5, 0, 1", one.id),
+            format!("product {}: total 8, reserved 0, sold 1 in the ledger; 5, 0, 1 in the stock row", one.id),
         ),
         (
             "sell-names-its-hold",
             "UPDATE hold SET order_id = NULL WHERE state = 'sold'".to_owned(),
-            format!("hold {hold} of order none: 2 units sold, movements name it for none"),
+            format!("hold {hold} of order none: 2 units sold, movements reference it for none"),
         ),
         (
             "states-agree",
@@ -725,7 +725,7 @@ async fn a_violation_is_described_by_its_keys_and_numbers() {
         (
             "key-has-answer",
             "INSERT INTO idempotency_key (key, fingerprint) VALUES ('no-response', repeat('0', 64))".to_owned(),
-            "key no-response has no answer".to_owned(),
+            "key no-response has no stored response".to_owned(),
         ),
     ] {
         let (full, of_changes) = reports_after(&shop, &violation).await;

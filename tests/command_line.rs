@@ -429,7 +429,7 @@ async fn a_plan_that_contradicts_itself_is_refused_with_what_is_wrong() {
                 "--fault",
                 "drop-connection=1",
             ],
-            "The fault drop-connection cannot strike with micro-batch",
+            "The fault drop-connection cannot be injected with micro-batch",
         ),
         (
             &[
@@ -447,7 +447,7 @@ async fn a_plan_that_contradicts_itself_is_refused_with_what_is_wrong() {
                 "--fault",
                 "abandon=1,freeze=1",
             ],
-            "The fault freeze cannot strike with early-release",
+            "The fault freeze cannot be injected with early-release",
         ),
     ] {
         let ended = run(Some(NO_SERVER), &simulate(more)).await;
@@ -765,7 +765,7 @@ async fn a_closed_pipe_is_no_error_and_a_full_disk_is_one_with_a_sentence() {
 /// Buyers in all steps of a checkout: some have reserved, some wait for the payment. The provider
 /// that the command started ends with it: it has the same standard error, whose end is awaited.
 #[tokio::test]
-async fn a_signal_aborts_a_simulation_and_gives_its_reservations_back() {
+async fn a_signal_aborts_a_simulation_and_releases_its_reservations() {
     let shop = TestShop::new().await;
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let before = shop.count("payment").await;

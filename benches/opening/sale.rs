@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{Failure, fresh_database::FreshDatabase};
 
-/// The product that is bought: one without a limit for each customer.
+/// The product that is bought: one without a limit per customer.
 pub const PRODUCT_ID: i64 = 19;
 /// A product whose sale starts without a buyer.
 const OTHER_PRODUCT_ID: i64 = 10;

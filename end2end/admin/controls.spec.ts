@@ -100,10 +100,10 @@ test("a command for a finished run is rejected with a readable error", async ({ 
   await expect(state(page)).toHaveText("Finished");
   const id = page.url().split("/").at(-1)!;
   for (const [form, status, detail] of [
-    [{ id, wish: "pause" }, 409, "This simulation has ended."],
-    [{ id, wish: "dance" }, 422, "dance is not a run command"],
-    [{ id: "no-run", wish: "stop" }, 404, "This simulation run does not exist."],
-    [{ wish: "stop" }, 404, "This simulation run does not exist."],
+    [{ id, command: "pause" }, 409, "This simulation has ended."],
+    [{ id, command: "dance" }, 422, "dance is not a run command"],
+    [{ id: "no-run", command: "stop" }, 404, "This simulation run does not exist."],
+    [{ command: "stop" }, 404, "This simulation run does not exist."],
   ] as const) {
     const answer = await page.request.post("/api/form/admin/control-simulation", {
       form,
@@ -123,7 +123,7 @@ test("each preset fills in the form, and its address reproduces it", async ({ pa
     "Stampede",
     "Bots",
     "Slow database",
-    "A buyer dies holding the lock",
+    "A buyer freezes holding the lock",
     "12.12",
     "Two servers, one mutex",
     "A lock that ends too early",

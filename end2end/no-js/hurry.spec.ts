@@ -46,7 +46,7 @@ test("the shop decides whether there is a postal code", async ({ page }) => {
   await expect(page).toHaveURL(ORDER_ADDRESS);
 });
 
-test("a quantity has a plain field and a button, and Buy now leaves the cart alone", async ({ page }) => {
+test("a quantity has a plain field and a button, and Buy now does not change the cart", async ({ page }) => {
   await addToCart(page, KETTLE, 2);
   await expect(page.getByRole("button", { name: "One more" })).toBeHidden();
   await page.getByLabel(`Quantity of ${KETTLE.name}`).fill("3");

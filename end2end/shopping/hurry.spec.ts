@@ -83,7 +83,7 @@ test("a purchase with autofill takes three taps", { tag: "@phone" }, async ({ pa
   await page.goto(`/products/${FLASK.slug}`);
   await hurry.tap(page.getByRole("button", { name: "Buy now" }));
   await expect(page).toHaveURL("/checkout/now");
-  // The browser knows where everything goes, and writes the year in full.
+  // The browser fills in each field, and writes the year in full.
   await hurry.autofill(guest(), CARDS.good, "12/2030");
   await hurry.tap(payButton(page));
   await expect(page).toHaveURL(ORDER_ADDRESS);

@@ -137,7 +137,7 @@ test.describe("with other prices", () => {
     await expect(checkout).toBeEnabled();
     await sales.plan(LAMP, Date.now() - HOUR_MS, Date.now() + HOUR_MS, { limit: 2 });
     await expect(cartLine(page, LAMP)).toContainText(
-      "2 is the limit for each customer. Change the quantity to continue.",
+      "2 is the limit per customer. Change the quantity to continue.",
     );
     await expect(checkout).toBeDisabled();
   });

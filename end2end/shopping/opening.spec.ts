@@ -310,7 +310,7 @@ test.describe("with other prices and no stock", () => {
     await expect(page.getByRole("timer")).toHaveText(/^2:5\d:\d\d$/, { timeout: 1_500 });
     await expect(page.getByRole("main")).toContainText("Price €199.00");
     await expect(page.getByRole("main")).toContainText("Was €279.00");
-    await expect(buyBox(page)).toContainText("2 is the limit for each customer.");
+    await expect(buyBox(page)).toContainText("2 is the limit per customer.");
     await expect(page.getByLabel("Quantity", { exact: true })).toHaveAttribute("max", "2");
     await sales.open(VACUUM);
     await expect(buyNow(page)).toBeEnabled({ timeout: 1_500 });

@@ -321,7 +321,7 @@ test("the limit per customer applies to one order and across two orders", async 
 }) => {
   const sentence = `${CONTROLLER.name} is limited to 5 per customer.`;
   await page.goto(`/products/${CONTROLLER.slug}`);
-  await expect(page.getByRole("main")).toContainText("5 is the limit for each customer.");
+  await expect(page.getByRole("main")).toContainText("5 is the limit per customer.");
   await disableValidation(page.getByLabel("Quantity"));
   await addTyped(page, "Quantity", "6", "Add to cart");
   await expect(page.getByRole("alert")).toContainText(sentence);

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::model::ShopError;
 
-/// Executes the action of the clicked button on a dead letter. `act` is `put-back` or `refuse`.
+/// Executes the action of the clicked button on a dead letter. `act` is `put-back` or `reject`.
 ///
 /// # Errors
 /// [`ShopError::NotSignedIn`]; the errors of [`crate::shop::queue::QueueAdministration`].
@@ -18,9 +18,9 @@ pub async fn act_on_dead_letter(
     let queue = visit.shop().queue_administration(&administrator);
     let result = match act.as_str() {
         "put-back" => queue.put_back(&id).await,
-        "refuse" => queue.refuse(&id).await,
+        "reject" => queue.reject(&id).await,
         _ => Err(ShopError::Invalid(
-            "act must be put-back or refuse".to_owned(),
+            "act must be put-back or reject".to_owned(),
         )),
     };
     visit

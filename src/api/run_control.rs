@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::model::ShopError;
 
-/// Pauses, resumes, stops or aborts a run, on whichever server it runs. `wish` is the key of a
+/// Pauses, resumes, stops or aborts a run, on any server. `command` is the key of a
 /// `model::RunCommand`.
 ///
 /// # Errors
@@ -13,11 +13,11 @@ use crate::model::ShopError;
 #[server(prefix = "/api/form", endpoint = "admin/control-simulation")]
 pub async fn control_simulation(
     #[server(default)] id: String,
-    #[server(default)] wish: String,
+    #[server(default)] command: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
     let administrator = visit.require_admin().await?;
-    let result = server::control(&visit, &administrator, &id, &wish).await;
+    let result = server::control(&visit, &administrator, &id, &command).await;
     let page = server::page_of(&id);
     visit.answer_from(&page, result, &[]).await
 }

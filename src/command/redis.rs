@@ -37,13 +37,13 @@ enum Act {
         /// Print JSON: an array, or an object for one product.
         #[arg(long)]
         json: bool,
-        /// Show the gate, the lock, the repeated refusal and at most 100 leases of the product with
-        /// this id.
+        /// Show the gate, the lock, the repeated rejection and at most 100 leases of the product
+        /// with this id.
         #[arg(long, value_name = "ID")]
         product: Option<i64>,
     },
     /// Writes the stock row to each gate that differs. Servers do this every two seconds. Exits
-    /// with 1 if a gate could not be written; the others were.
+    /// with 1 if a gate could not be written; the others are still written.
     Reconcile,
 }
 
@@ -53,7 +53,7 @@ pub async fn run(
     arguments: Arguments,
 ) -> Result<ExitCode, CommandError> {
     if !redis.is_set() {
-        output::note("doorbuster redis: there is no Redis: set REDIS_URL");
+        output::note("doorbuster redis: REDIS_URL is not set");
         return Ok(ExitCode::from(EXIT_USAGE));
     }
     redis.url()?;
@@ -165,14 +165,14 @@ fn product_text(found: &ProductInspection) -> String {
 
 fn reconciled(done: &Reconciliation) -> String {
     let lines: String = done
-        .taught
+        .reconciled
         .iter()
         .map(|report| format!("{report}\n"))
         .collect();
     format!(
         "{lines}compared {}, reconciled {}, removed {}\n",
         done.compared,
-        done.taught.len(),
+        done.reconciled.len(),
         done.removed
     )
 }
@@ -188,7 +188,7 @@ pub async fn open_gate(
     };
     let redis = Redis::at(url).map_err(|error| WrongSetting::new(format!("REDIS_URL: {error}")))?;
     let gate = shop.open_gate(redis).await?;
-    // The first purchases need not wait for the connection. It logs if Redis is away.
+    // The first purchases need not wait for the connection. It logs if Redis is unavailable.
     let _ = gate.redis().incarnation().await;
     Ok(Some(gate))
 }
@@ -212,10 +212,10 @@ pub async fn open_gate_on(
 struct GateJson<'a> {
     product_id: i64,
     product: &'a str,
-    /// What the gate knows of the row.
+    /// The level of the row that the gate stores.
     available: i64,
     version: i64,
-    /// Units of the leases that have not run out, and their number.
+    /// Units of the leases that have not expired, and their number.
     leased: i64,
     leases: i64,
     /// The row; `null` if the product no longer exists.

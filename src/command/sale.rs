@@ -76,7 +76,7 @@ struct PlanArguments {
     /// Maximum units for one customer.
     #[arg(long, allow_negative_numbers = true)]
     limit: Option<i64>,
-    /// Remove the limit for each customer.
+    /// Remove the limit per customer.
     #[arg(long, conflicts_with = "limit")]
     no_limit: bool,
 }

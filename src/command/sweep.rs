@@ -41,8 +41,8 @@ pub struct Arguments {
     /// Initial units in stock, comma-separated.
     #[arg(long, value_delimiter = ',', value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u32).range(0..=i64::from(plan::STOCK_MAX)))]
     stock: Vec<u32>,
-    /// Runs per cell; to show a difference, and so a crossover or a fastest strategy, takes at
-    /// least four.
+    /// Runs per cell; at least four are needed to show a difference, a crossover or a fastest
+    /// strategy.
     #[arg(long, default_value_t = RUNS_EACH_MIN, value_parser = clap::value_parser!(u32).range(1..=i64::from(REPEAT_MAX)))]
     repeat: u32,
     /// Units per attempt.

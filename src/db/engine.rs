@@ -83,17 +83,18 @@ pub fn refused_url(error: &DbErr) -> Option<String> {
     }
 }
 
-/// The text of [`left_alone`].
-const LEFT_ALONE: &str = "the database did not answer a moment ago, and is left alone";
+/// The text of [`refused_by_breaker`].
+const REFUSED_BY_BREAKER: &str =
+    "the database did not answer a moment ago, and gets no request until a probe is answered";
 
-/// Returns the error of a call that was not made, because the database is away.
-pub fn left_alone() -> DbErr {
-    DbErr::Custom(LEFT_ALONE.to_owned())
+/// Returns the error of a call that was not made, because the database is unavailable.
+pub fn refused_by_breaker() -> DbErr {
+    DbErr::Custom(REFUSED_BY_BREAKER.to_owned())
 }
 
-/// True for the error that [`left_alone`] returns.
-pub fn is_left_alone(error: &DbErr) -> bool {
-    matches!(error, DbErr::Custom(text) if text == LEFT_ALONE)
+/// True for the error that [`refused_by_breaker`] returns.
+pub fn is_refused_by_breaker(error: &DbErr) -> bool {
+    matches!(error, DbErr::Custom(text) if text == REFUSED_BY_BREAKER)
 }
 
 /// Returns the code of an error, if the server reported it.
@@ -177,7 +178,7 @@ pub fn is_out_of_range(error: &DbErr) -> bool {
 /// True if the server could not be reached or is shutting down, or if the connection was lost: the
 /// request itself is not wrong.
 pub fn is_unavailable(error: &DbErr) -> bool {
-    if matches!(error, DbErr::ConnectionAcquire(_)) || is_left_alone(error) {
+    if matches!(error, DbErr::ConnectionAcquire(_)) || is_refused_by_breaker(error) {
         return true;
     }
     if let Some(code) = server_code(error) {
@@ -215,10 +216,10 @@ pub fn is_connection_lost(error: &DbErr) -> bool {
 
 /// True if the server did not answer, or takes no requests at the moment. Every other error is an
 /// answer: a server that reports a full disk, or cancels a slow statement, is there.
-pub fn is_away(error: &DbErr) -> bool {
+pub fn is_unresponsive(error: &DbErr) -> bool {
     match server_code(error) {
-        Some(ServerCode::Postgres(state)) => postgres::errors::is_away(&state),
-        Some(ServerCode::MySql(number)) => mysql::errors::is_away(number),
+        Some(ServerCode::Postgres(state)) => postgres::errors::is_unresponsive(&state),
+        Some(ServerCode::MySql(number)) => mysql::errors::is_unresponsive(number),
         None => is_unavailable(error),
     }
 }

@@ -4,8 +4,8 @@
 //! It runs in its own task, so that a client that disconnects cannot cancel a commit half way. Only
 //! an error after which nothing was written is retried: serialization failure, deadlock, lock
 //! timeout. A commit whose result was lost is never sent again: the caller's idempotency key finds
-//! its outcome. While the database is away, no transaction begins; while it struggles, the retries
-//! of slow attempts have a budget (see docs/decisions/0051-refuse-early.md).
+//! its outcome. While the database is unavailable, no transaction begins; while it struggles, the
+//! retries of slow attempts have a budget (see docs/decisions/0051-refuse-early.md).
 
 mod attempts;
 mod error;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 /// The longest text of a set, in bytes: PostgreSQL's limit for one notice is 8,000.
 pub const TEXT_BYTES_MAX: usize = 7_900;
 /// A set with more subjects is [`ChangeSet::everything`]. It could not be sent, and while the
-/// database is away, it would grow without a limit.
+/// database is unavailable, it would grow without a limit.
 const SUBJECTS_MAX: usize = 1_000;
 /// The text of [`ChangeSet::everything`].
 const EVERYTHING: &str = "all";

@@ -11,7 +11,7 @@ use super::{digit_groups::group_digits, quantity::QUANTITY_MAX};
 pub enum CartBound {
     /// The units that are left.
     Stock,
-    /// The limit for each customer.
+    /// The limit per customer.
     Customer,
     /// [`QUANTITY_MAX`].
     Line,
@@ -69,8 +69,8 @@ impl fmt::Display for CartRoom {
         let most = number(self.most);
         match self.bound {
             CartBound::Stock => write!(f, "Only {most} left")?,
-            CartBound::Customer => write!(f, "{most} is the limit for each customer")?,
-            CartBound::Line => write!(f, "{most} is the limit for each product")?,
+            CartBound::Customer => write!(f, "{most} is the limit per customer")?,
+            CartBound::Line => write!(f, "{most} is the limit per product")?,
         }
         if self.in_cart == 0 {
             return write!(f, ".");
@@ -122,12 +122,7 @@ mod tests {
     fn a_bound_says_what_is_in_the_cart_already() {
         for (bound, most, in_cart, sentence) in [
             (CartBound::Stock, 5, 0, "Only 5 left."),
-            (
-                CartBound::Customer,
-                2,
-                0,
-                "2 is the limit for each customer.",
-            ),
+            (CartBound::Customer, 2, 0, "2 is the limit per customer."),
             (
                 CartBound::Stock,
                 5,
@@ -150,13 +145,13 @@ mod tests {
                 CartBound::Customer,
                 2,
                 1,
-                "2 is the limit for each customer, and 1 is in your cart: you can add 1 more.",
+                "2 is the limit per customer, and 1 is in your cart: you can add 1 more.",
             ),
             (
                 CartBound::Line,
                 1_000,
                 9,
-                "1,000 is the limit for each product, and 9 are in your cart: you can add 991 more.",
+                "1,000 is the limit per product, and 9 are in your cart: you can add 991 more.",
             ),
         ] {
             let room = CartRoom {

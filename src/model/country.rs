@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_country_knows_whether_it_has_postal_codes() {
+    fn the_table_says_which_countries_have_postal_codes() {
         let kind = |code| find(code).map(|country| country.postal_code);
         for code in ["HK", "AE", "PA", "AO"] {
             assert_eq!(kind(code), Some(PostalCode::Absent), "{code}");

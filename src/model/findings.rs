@@ -156,8 +156,8 @@ fn ended_lease(verdict: &Verdict) -> Option<String> {
     let row = verdict.strategy.row();
     let in_redis = row.queue == QueueLocation::ServerMemory && row.needs_redis;
     (verdict.oversold > 0 && !verdict.safe && in_redis).then(|| {
-        "The lock in Redis ended before the purchase of its holder did: another buyer took the \
-         lock, and the row accepted what both wrote."
+        "The lock in Redis expired before its holder had finished: another buyer took the lock, and the row accepted \
+         both writes."
             .to_owned()
     })
 }
@@ -231,8 +231,8 @@ fn undersold(verdict: &Verdict) -> Option<String> {
 fn lost_in_redis(verdict: &Verdict) -> Option<String> {
     (verdict.undersold > 0 && !verdict.safe && verdict.strategy.row().needs_redis).then(|| {
         format!(
-            "Redis counted {} as sold that the row still has: a purchase that ended between the \
-             two writes took its units in Redis only.",
+            "Redis counted {} as sold that the stock row still has: a purchase was interrupted between its two writes, \
+             so only Redis subtracted its units.",
             counted(verdict.undersold.unsigned_abs(), "unit", "units"),
         )
     })
@@ -449,7 +449,7 @@ mod tests {
             remaining: 5,
             ..Verdict::example()
         };
-        let lease = "The lock in Redis ended before the purchase of its holder did";
+        let lease = "The lock in Redis expired before its holder had finished";
         let lost = "Redis counted 5 units as sold that the row still has";
         for (verdict, explanation, is_there) in [
             (of(StrategyKey::RedisLockUnfenced, 2, 0), lease, true),

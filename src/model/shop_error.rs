@@ -50,7 +50,7 @@ pub enum ShopError {
     TooManyInCart(CartRoom),
     /// The shopper holds units of the product in their other cart.
     #[error(
-        "{limit} is the limit for each customer, and {held} of {product} are reserved for you already. Pay for them, or \
+        "{limit} is the limit per customer, and {held} of {product} are reserved for you already. Pay for them, or \
          remove them from your cart."
     )]
     OverLimitWithOtherCart {
@@ -190,7 +190,7 @@ pub enum ShopError {
         engine: String,
         reason: String,
     },
-    #[error("The strategy {0} needs Redis, and this server has none (REDIS_URL).")]
+    #[error("The strategy {0} needs Redis. Choose another one, or set REDIS_URL.")]
     StrategyNeedsRedis(String),
     #[error("This story shows how InnoDB locks, and cannot be played on {engine}.")]
     StoryNotOnEngine { engine: String },
@@ -246,8 +246,8 @@ pub enum ShopError {
     )]
     NetworkBusy { retry_after_s: u64 },
     #[error(
-        "The shop did not finish in time and does not know whether your request went through. Send the same form, \
-         or the same idempotency key, again: it will not be executed twice."
+        "The shop did not finish in time, so the outcome of your request is unknown. Send the same form, or the same \
+         idempotency key, again: it will not be executed twice."
     )]
     OutcomeUnknown { retry_after_s: u64 },
     #[error("Something went wrong on our side. Report incident {incident} if it happens again.")]

@@ -145,7 +145,8 @@ pub struct Verdict {
     pub contradicted: u64,
     /// Retries inside attempts.
     pub retries: u64,
-    /// How often the row took over, because a strategy had used up its retries or Redis was away.
+    /// How often the row took over, because a strategy had used up its retries or Redis was
+    /// unavailable.
     #[serde(default)]
     pub fallbacks: u64,
     /// Units on the run's order lines.
@@ -296,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verdict_that_was_counted_afterwards_neither_passes_nor_knows_undersold_units() {
+    fn a_verdict_that_was_counted_afterwards_neither_passes_nor_counts_undersold_units() {
         let mut verdict = Verdict::example();
         assert_eq!(verdict.known_undersold(), Some(0));
         verdict.counted_afterwards = true;

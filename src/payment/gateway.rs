@@ -52,7 +52,7 @@ pub trait PaymentGateway: Send + Sync + fmt::Debug {
     /// amount.
     async fn refund(&self, refund: &RefundRequest) -> Result<RefundState, GatewayError>;
 
-    /// Fails if the provider is known to be away: an order that cannot be paid is not begun.
+    /// Fails if the provider is known to be unavailable: an order that cannot be paid is not begun.
     ///
     /// # Errors
     /// [`GatewayError::NotSent`] while calls are refused.

@@ -164,12 +164,12 @@ impl ProviderSupervisor {
             };
             match started {
                 Ok(another) => {
-                    tracing::warn!(url = %another.url, "the payment provider was gone; another one took over");
+                    tracing::warn!(url = %another.url, "the payment provider had exited; another one replaces it");
                     address.set(another.url.clone());
                     running = another;
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the payment provider is gone and could not be restarted")
+                    tracing::error!(%error, "the payment provider has exited and could not be restarted")
                 }
             }
         }

@@ -236,7 +236,12 @@ impl Redis {
     fn note(&self, change: Change, reason: &str) {
         match change {
             Change::None => {}
-            Change::Opened => tracing::warn!(reason, "Redis is away: the shop goes on without it"),
+            Change::Opened => {
+                tracing::warn!(
+                    reason,
+                    "Redis is unavailable: the shop continues without it"
+                )
+            }
             Change::Closed => tracing::info!("Redis is back"),
         }
     }
@@ -259,7 +264,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_is_gone_is_left_alone_and_its_url_is_never_shown() {
+    async fn a_server_that_is_gone_gets_no_requests_and_its_url_is_never_shown() {
         let redis = Redis::at("redis://:hush@127.0.0.1:1/").expect("it is a URL");
         assert!(!format!("{redis:?}").contains("hush"));
         let refused = redis

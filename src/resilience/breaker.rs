@@ -1,4 +1,4 @@
-//! The circuit breaker: a service that failed repeatedly is left alone for a moment, and its
+//! The circuit breaker: a service that failed repeatedly gets no requests for a moment, and its
 //! callers are refused at once instead of waiting for it.
 //!
 //! | state | calls | becomes |

@@ -1,5 +1,5 @@
 //! The gates in Redis as a whole: seeds them from the stock rows, compares them with the rows, and
-//! teaches a gate that differs. Any server may do so at any time.
+//! writes the row to a gate that differs. Any server may do so at any time.
 
 mod administration;
 mod comparison;
@@ -53,7 +53,7 @@ const AT_ONCE: usize = 16;
 /// Why the gates could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum GatesError {
-    #[error("there is no Redis: set REDIS_URL")]
+    #[error("this needs Redis: set REDIS_URL")]
     NoRedis,
     #[error(transparent)]
     Redis(#[from] Unavailable),
@@ -83,7 +83,7 @@ impl fmt::Display for GateFailure {
 /// What seeding did.
 #[derive(Clone, Debug, Default)]
 pub struct Seeding {
-    /// The number of gates that were taught their row.
+    /// The number of gates to which their row was written.
     pub seeded: usize,
     pub failed: Vec<GateFailure>,
 }
@@ -101,18 +101,18 @@ pub struct Inspection {
 pub struct Reconciliation {
     /// The gates that were compared.
     pub compared: usize,
-    /// The gates that differed and were taught their row, as they were before.
-    pub taught: Vec<GateReport>,
+    /// The gates that differed and were reconciled, as they were before.
+    pub reconciled: Vec<GateReport>,
     /// The gates of products that no longer exist, which were removed.
     pub removed: usize,
-    /// The gates that could not be read or taught.
+    /// The gates that could not be read or written.
     pub failed: Vec<GateFailure>,
 }
 
 /// What a reconciliation does with a gate.
 enum Act {
     Forget,
-    Teach(Level, GateReport, Difference),
+    Store(Level, GateReport, Difference),
 }
 
 /// Inspects the gates, and reconciles them for maintenance; see [`Shop::gates`].
@@ -147,8 +147,8 @@ impl Gates<'_> {
         })
     }
 
-    /// Teaches each gate that differs its stock row, also if another one cannot be taught. Returns
-    /// `None` if another server is at it. For maintenance; a person needs
+    /// Writes the stock row to each gate that differs, also if another one cannot be written.
+    /// Returns `None` if another server does so at this moment. For maintenance; a person needs
     /// [`Shop::gate_administration`].
     pub(crate) async fn reconcile(self) -> Result<Option<Reconciliation>, GatesError> {
         let gate = self.gate()?;
@@ -185,26 +185,26 @@ impl Gates<'_> {
             };
             let report = GateReport::of(id, String::new(), state, Some(row));
             let difference = report.difference?;
-            Some((id, Act::Teach(row, report, difference)))
+            Some((id, Act::Store(row, report, difference)))
         });
         let done = each(gate, acts, |gate, id, act| async move {
             match act {
                 Act::Forget => gate.forget(id).await.map(|()| None),
-                Act::Teach(row, report, difference) => {
-                    let taught = gate.learn(id, row, difference.learning()).await;
-                    taught.map(|()| Some(report))
+                Act::Store(row, report, difference) => {
+                    let stored = gate.store_level(id, row, difference.level_write()).await;
+                    stored.map(|()| Some(report))
                 }
             }
         });
         let (done, not_done) = apart(done.await);
         failed.extend(not_done);
-        self.unless_away(&failed).await?;
+        self.unless_unavailable(&failed).await?;
         let acts = done.len();
-        let taught: Vec<_> = done.into_iter().filter_map(|(_, taught)| taught).collect();
+        let reconciled: Vec<_> = done.into_iter().filter_map(|(_, report)| report).collect();
         Ok(Some(Reconciliation {
             compared,
-            removed: acts - taught.len(),
-            taught,
+            removed: acts - reconciled.len(),
+            reconciled,
             failed,
         }))
     }
@@ -250,15 +250,15 @@ impl Gates<'_> {
             |gate, id, ()| async move { gate.inspect(id).await },
         );
         let (read, failed) = apart(read.await);
-        self.unless_away(&failed).await?;
+        self.unless_unavailable(&failed).await?;
         let read = read.into_iter();
         let states = read.filter_map(|(id, state)| Some((id, state?)));
         Ok((states.collect(), failed))
     }
 
     /// # Errors
-    /// [`GatesError::Redis`] if gates have failed and Redis is away: then all of them would.
-    async fn unless_away(self, failed: &[GateFailure]) -> Result<(), GatesError> {
+    /// [`GatesError::Redis`] if gates have failed and Redis is unavailable: then all of them would.
+    async fn unless_unavailable(self, failed: &[GateFailure]) -> Result<(), GatesError> {
         if !failed.is_empty() {
             self.gate()?.redis().incarnation().await?;
         }

@@ -218,11 +218,11 @@ impl Outbox<'_> {
     }
 
     /// Stores the results of sending: `None` for an event that was delivered, or its error.
-    pub async fn settle(
+    pub async fn store_results(
         self,
         results: Vec<(ClaimedEvent, Option<String>)>,
     ) -> Result<(), TxnError> {
-        let policy = self.shop.policy("settle events");
+        let policy = self.shop.policy("store event results");
         txn::run_for_result(&self.shop.db, policy, move |work| {
             let results = results.clone();
             Box::pin(async move {

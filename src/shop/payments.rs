@@ -113,7 +113,7 @@ impl Payments<'_> {
             Err(error) => return Outcome::refused(error),
         };
         let shop = self.shop.clone();
-        let is_away = gateway.check().await.is_err();
+        let is_unavailable = gateway.check().await.is_err();
         let started = txn::run(
             &self.shop.db,
             self.shop.policy("begin payment"),
@@ -122,7 +122,7 @@ impl Payments<'_> {
                 Box::pin(async move {
                     let started = checkout::start(work, &shop, &request).await?;
                     // An order that exists already may have been charged.
-                    if is_away && matches!(started, CheckoutStarted::New { .. }) {
+                    if is_unavailable && matches!(started, CheckoutStarted::New { .. }) {
                         let retry_after_s = PROVIDER_RETRY_AFTER_S;
                         return Err(ShopError::ProviderUnavailable { retry_after_s }.into());
                     }

@@ -48,8 +48,8 @@ const COMPARED_AT_ONCE: u64 = 1_000;
 /// The rule of the audit about the queue.
 pub const RULE: Rule = Rule {
     name: "queue-decided",
-    requirement: "Each acknowledged entry of the queue has one outcome: an order with its id, a \
-                  refusal, or the order that was sold under its key.",
+    requirement: "Each acknowledged entry of the queue has one outcome: an order with its id, a rejection, or the \
+                  order that was sold under its key.",
     checks: &[],
 };
 
@@ -92,20 +92,20 @@ impl Durability {
     pub const fn promise(self) -> &'static str {
         match self {
             Self::Always => {
-                "Redis writes each accepted order to its disk before it answers (appendfsync always): a \
-                 crash of Redis loses none."
+                "Redis writes each accepted order to its disk before it answers (appendfsync always): a crash of Redis \
+                 loses no order."
             }
             Self::EverySecond => {
-                "Redis writes accepted orders to its disk every second (appendfsync everysec): a crash \
-                 of Redis can lose the last second, unless the server that accepted them still runs."
+                "Redis writes accepted orders to its disk every second (appendfsync everysec): a crash of Redis can \
+                 lose the orders of the last second, unless the server that accepted them still runs."
             }
             Self::None => {
-                "Redis does not write accepted orders to its disk at once: a crash of Redis loses all \
-                 that wait, unless the server that accepted them still runs. Set appendonly yes."
+                "Redis does not write accepted orders to its disk at once: a crash of Redis loses all waiting orders, \
+                 unless the server that accepted them still runs. Set appendonly yes."
             }
             Self::Unknown => {
-                "Redis does not tell whether it writes accepted orders to its disk. See appendonly and \
-                 appendfsync in its settings."
+                "It is unknown whether Redis writes accepted orders to its disk. Check appendonly and appendfsync in \
+                 its settings."
             }
         }
     }

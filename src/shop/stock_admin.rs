@@ -55,7 +55,7 @@ impl StockAdministration<'_> {
         let backorders = self.shop.backorders();
         let further = backorders.fulfill_of_product(product_id, FULFILL_MAX).await;
         if let Err(error) = further {
-            tracing::warn!(%error, product_id, "could not fulfill backorders; it will be retried");
+            tracing::warn!(%error, product_id, "could not fulfil backorders; it will be retried");
         }
         Ok(())
     }

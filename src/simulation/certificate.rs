@@ -1,6 +1,6 @@
-//! The certificate of a run: it verifies for each lane that initial = remaining + held + sold, with
-//! the SQL statements of the proof and their current results. `store::certify` runs the statements;
-//! this module evaluates the results.
+//! The certificate of a run: it verifies for each lane that initial = remaining + reserved + sold,
+//! with the SQL statements of the proof and their current results. `store::certify` runs the
+//! statements; this module evaluates the results.
 
 #[cfg(test)]
 mod tests;

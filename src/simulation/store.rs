@@ -149,12 +149,15 @@ pub async fn set_command(
     txn::run_for_result(db, Policy::request("simulation command"), move |work| {
         Box::pin(async move {
             let mut update = simulation_run::Entity::update_many()
-                .col_expr(simulation_run::Column::Wish, Expr::value(command.as_str()))
+                .col_expr(
+                    simulation_run::Column::Command,
+                    Expr::value(command.as_str()),
+                )
                 .filter(simulation_run::Column::Id.eq(id))
                 .filter(simulation_run::Column::State.eq(RunState::Running.as_str()));
             if !command.is_end() {
                 let open = [RunCommand::Run, RunCommand::Pause].map(RunCommand::as_str);
-                update = update.filter(simulation_run::Column::Wish.is_in(open));
+                update = update.filter(simulation_run::Column::Command.is_in(open));
             }
             if update.exec(work.connection()).await?.rows_affected > 0 {
                 return Ok(());

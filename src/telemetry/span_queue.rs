@@ -1,5 +1,6 @@
 //! The bounded queue between the spans that end and the task that exports them in batches. A
-//! request never waits for it: if the collector is away or slow, spans are dropped, and counted.
+//! request never waits for it: if the collector is unavailable or slow, spans are dropped, and
+//! counted.
 
 use std::{sync::Arc, time::Duration};
 
@@ -64,7 +65,7 @@ impl Export {
         let collector = Collector {
             exporter,
             metrics: Arc::clone(&metrics),
-            is_away: false,
+            is_unavailable: false,
         };
         let exporting = export_all(spans, collector, stop.clone());
         let export = Self {
@@ -131,7 +132,7 @@ async fn next_batch(
 struct Collector<E> {
     exporter: E,
     metrics: Arc<TraceMetrics>,
-    is_away: bool,
+    is_unavailable: bool,
 }
 
 impl<E: SpanExporter> Collector<E> {
@@ -142,17 +143,17 @@ impl<E: SpanExporter> Collector<E> {
         match sent {
             Ok(()) => {
                 self.metrics.exported.add(count);
-                if self.is_away {
+                if self.is_unavailable {
                     tracing::info!("the collector receives traces again");
                 }
-                self.is_away = false;
+                self.is_unavailable = false;
             }
             Err(error) => {
                 self.metrics.failed.add(count);
-                if !self.is_away {
+                if !self.is_unavailable {
                     tracing::warn!(%error, "the collector does not receive traces");
                 }
-                self.is_away = true;
+                self.is_unavailable = true;
             }
         }
     }
@@ -174,12 +175,12 @@ mod tests {
     use super::*;
 
     /// The sizes of the batches that a collector receives. Each takes so long, and each is refused
-    /// if `is_away`.
+    /// if `is_unavailable`.
     #[derive(Clone, Debug, Default)]
     struct TestCollector {
         batches: Arc<Mutex<Vec<usize>>>,
         takes: Duration,
-        is_away: bool,
+        is_unavailable: bool,
     }
 
     impl TestCollector {
@@ -192,7 +193,7 @@ mod tests {
     impl SpanExporter for TestCollector {
         async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
             tokio::time::sleep(self.takes).await;
-            if self.is_away {
+            if self.is_unavailable {
                 return Err(OTelSdkError::InternalFailure("away".to_owned()));
             }
             let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
@@ -276,7 +277,7 @@ mod tests {
     #[tokio::test]
     async fn spans_that_a_collector_refuses_are_counted() {
         let collector = TestCollector {
-            is_away: true,
+            is_unavailable: true,
             ..TestCollector::default()
         };
         let metrics = Arc::default();

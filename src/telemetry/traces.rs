@@ -28,7 +28,8 @@ use crate::{
 
 /// From sending a batch to the collector's answer.
 const EXPORT_MAX: Duration = Duration::from_secs(5);
-/// Time for the last spans during a shutdown. A collector that is away does not delay it further.
+/// Time for the last spans during a shutdown. A collector that is unavailable does not delay it
+/// further.
 const FINISH_MAX: Duration = Duration::from_secs(1);
 
 /// Why the traces could not be started.

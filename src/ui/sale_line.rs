@@ -30,7 +30,7 @@ pub fn describe_stock(state: SaleState, sale: &LiveSale) -> String {
         SaleState::Announced if sale.available == 1 => "1 unit".to_owned(),
         SaleState::Announced => format!("{} units", sale.available.max(0)),
         SaleState::Open | SaleState::Ended => format_available(sale.available, total),
-        SaleState::ReservedOut => "Some may come back".to_owned(),
+        SaleState::ReservedOut => "Some may become available".to_owned(),
         SaleState::SoldOut => match sale.sell_out {
             Some(SellOut { units, took_ms }) => {
                 format!("{units} of {units} sold in {}", format_duration(took_ms))
@@ -46,7 +46,7 @@ pub fn advice(state: SaleState) -> &'static str {
     match state {
         SaleState::Announced => "You can buy here as soon as the sale opens.",
         SaleState::Open => "Reserved for you once you check out.",
-        SaleState::ReservedOut => "All reserved. If one comes back, you can buy it here.",
+        SaleState::ReservedOut => "All reserved. If one becomes available, you can buy it here.",
         SaleState::SoldOut => "Sold out. If one is returned, you can buy it here.",
         SaleState::Ended => "This sale has ended.",
     }
@@ -148,7 +148,7 @@ mod tests {
             (
                 SaleState::ReservedOut,
                 sale(0, 20, None),
-                "Some may come back",
+                "Some may become available",
             ),
             (SaleState::SoldOut, sale(0, 20, None), ""),
             (
@@ -171,8 +171,8 @@ mod tests {
 
     #[test]
     fn a_quantity_has_a_note_where_its_bound_is_near() {
-        let limited = "2 is the limit for each customer.";
-        let all_in_cart = "2 is the limit for each customer, and 2 are in your cart already.";
+        let limited = "2 is the limit per customer.";
+        let all_in_cart = "2 is the limit per customer, and 2 are in your cart already.";
         for (state, left, limit, in_cart, expected) in [
             (SaleState::Open, 10, None, 0, ""),
             (SaleState::Open, 9, None, 0, "Only 9 left."),

@@ -19,8 +19,8 @@ use super::{
 use crate::model::ShopError;
 
 /// Requires an administrator's session for the paths of [`is_admin_only`]. Without one, browsers
-/// are redirected to the sign-in page and programs get a 401. While the database is away, a session
-/// that was verified lately may go on reading the figures.
+/// are redirected to the sign-in page and programs get a 401. While the database is unavailable, a
+/// session that was verified lately may go on reading the figures.
 pub async fn require_admin(
     State(state): State<AppState>,
     session: tower_sessions::Session,

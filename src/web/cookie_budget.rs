@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn cookies_that_fit_are_left_alone() {
+    fn cookies_that_fit_are_kept() {
         let text = "x".repeat(1_000);
         let text = text.as_str();
         let set = response(

@@ -59,7 +59,7 @@ pub async fn json(state: State<AppState>, PathText(id): PathText) -> Result<Resp
     let run = run(&state, &id).await?;
     let now = store::server(state.shop.db()).await?.now;
     let text = export::json(&run, &moment::in_rfc3339(now)).map_err(|error| {
-        tracing::error!(%error, run = run.id, "failed to serialize a run as JSON");
+        tracing::error!(%error, run = run.id, "could not serialize a run as JSON");
         ShopError::Internal {
             incident: "run-as-json".to_owned(),
         }

@@ -80,7 +80,7 @@ impl Health {
         &self.0.http
     }
 
-    /// The administrators who may read the figures while the database is away.
+    /// The administrators who may read the figures while the database is unavailable.
     pub fn readers(&self) -> &Readers {
         &self.0.readers
     }

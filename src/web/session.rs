@@ -453,6 +453,6 @@ async fn administrator_with(
 }
 
 fn session_error(error: tower_sessions::session::Error) -> ShopError {
-    tracing::error!(%error, "failed to read or write the session");
+    tracing::error!(%error, "could not read or write the session");
     ShopError::Unavailable { retry_after_s: 2 }
 }

@@ -35,7 +35,7 @@ struct Reading<V> {
 
 impl<V: Clone> Reading<V> {
     /// A value must be younger than `max_age` when the request arrives. An error serves all who
-    /// waited for it: while the database is away, they must not ask it one after the other.
+    /// waited for it: while the database is unavailable, they must not ask it one after the other.
     fn serves(&self, arrived: Instant, max_age: Duration) -> bool {
         match &self.result {
             Ok(_) => self.started + max_age >= arrived,

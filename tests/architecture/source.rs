@@ -1,4 +1,4 @@
-//! Rust sources for the checks, with comments and strings distinguished from code.
+//! Sources for the checks, with comments and strings distinguished from code.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,7 +7,7 @@ use std::{
 
 use regex::Regex;
 
-/// One file below `src/`.
+/// One file below `src/`, or a script.
 pub struct Source {
     /// Relative to the package root, for example `src/db/txn.rs`.
     pub path: String,
@@ -81,6 +81,63 @@ impl Source {
         }
         found
     }
+
+    /// Every string of a script in JavaScript, without its quotes, with its line.
+    pub fn script_strings(&self) -> Vec<(usize, String)> {
+        static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
+            let token = concat!(
+                r"(?s)//[^\n]*|/\*.*?\*/",
+                r#"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`"#
+            );
+            Regex::new(token).expect("a pattern")
+        });
+        TOKEN
+            .find_iter(&self.text)
+            .filter(|token| !token.as_str().starts_with('/'))
+            .map(|token| {
+                let text = token.as_str().trim_matches(['"', '\'', '`']);
+                let words: Vec<_> = text.split_whitespace().collect();
+                (self.line_of(token.start()), words.join(" "))
+            })
+            .collect()
+    }
+
+    /// The documentation of arguments and commands, which the command line prints as help, with
+    /// the line where each begins.
+    pub fn help(&self) -> Vec<(usize, String)> {
+        static COMMAND_LINE: LazyLock<Regex> = LazyLock::new(|| {
+            let derived = r"derive\([^)]*\b(Parser|Args|Subcommand|ValueEnum)\b";
+            Regex::new(derived).expect("a pattern")
+        });
+        let mut found = Vec::new();
+        if !COMMAND_LINE.is_match(&self.text) {
+            return found;
+        }
+        let mut block: Option<(usize, Vec<&str>)> = None;
+        for (number, line) in (1..).zip(self.text.lines()) {
+            let line = line.trim();
+            if let Some(words) = line.strip_prefix("///") {
+                block
+                    .get_or_insert((number, Vec::new()))
+                    .1
+                    .push(words.trim());
+            } else if !line.starts_with(['#', ')', ']']) {
+                let help = block.take().filter(|_| !is_other_item(line));
+                found.extend(help.map(|(begin, words)| (begin, words.join(" "))));
+            }
+        }
+        found
+    }
+
+    fn line_of(&self, at: usize) -> usize {
+        self.text[..at].matches('\n').count() + 1
+    }
+}
+
+/// Whether a line begins an item that is no part of the command line.
+fn is_other_item(line: &str) -> bool {
+    line.split_whitespace()
+        .any(|word| ["fn", "const", "static", "trait", "impl", "mod", "type"].contains(&word))
 }
 
 static INLINE_TESTS: LazyLock<Regex> = LazyLock::new(|| {
@@ -214,6 +271,16 @@ pub fn of_crate(folder: &str) -> Vec<Source> {
     let sources: Vec<_> = sources.collect();
     assert!(!sources.is_empty(), "{folder} has no sources");
     sources
+}
+
+/// Every script of the pages and of the files that a run exports.
+pub fn scripts() -> Vec<Source> {
+    let is_script = |text: &Text| text.path.starts_with("public/") || text.path.starts_with("src/");
+    texts()
+        .into_iter()
+        .filter(|text| text.path.ends_with(".js") && is_script(text))
+        .map(|text| Source::new(&text.path, &text.text))
+        .collect()
 }
 
 /// Folders with files of others, or with what a build makes.

@@ -148,7 +148,7 @@ async fn units_on_lines_are_compared_with_the_stock_row_in_parts() {
         .await;
     let whole = shop.audit().await;
     let expected = format!(
-        "product {}: the row says 6 sold, order lines say 5",
+        "product {}: sold 6 in the stock row, 5 in the order lines",
         product.id
     );
     for rows in [1, 2, 100] {

@@ -252,8 +252,8 @@ async fn both_carts_count_for_the_limit_of_each_customer() {
     assert_eq!(
         over.to_string(),
         format!(
-            "2 is the limit for each customer, and 2 of {} are reserved for you already. Pay for them, or remove them \
-             from your cart.",
+            "2 is the limit per customer, and 2 of {} are reserved for you already. Pay for them, or remove them from \
+             your cart.",
             lamp.name
         )
     );

@@ -336,13 +336,13 @@ async fn too_many_units_say_that_some_are_in_the_cart_already() {
             &limited,
             1,
             2,
-            "2 is the limit for each customer, and 1 is in your cart: you can add 1 more.",
+            "2 is the limit per customer, and 1 is in your cart: you can add 1 more.",
         ),
         (
             &many,
             9,
             999,
-            "1,000 is the limit for each product, and 9 are in your cart: you can add 991 more.",
+            "1,000 is the limit per product, and 9 are in your cart: you can add 991 more.",
         ),
     ] {
         let cart = shop.cart_of(&[(product, had)]).await;

@@ -883,7 +883,7 @@ async fn an_attempt_that_never_reached_the_provider_frees_its_key() {
 
 /// Many shoppers wait for the provider; another process learns the outcomes, as by a webhook.
 #[tokio::test]
-async fn waiting_payers_see_the_outcomes_that_another_process_learns() {
+async fn waiting_payers_see_the_outcomes_that_another_process_receives() {
     const PAYERS: u32 = 20;
     let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(PAYERS.into()).await;
@@ -912,7 +912,7 @@ async fn waiting_payers_see_the_outcomes_that_another_process_learns() {
 /// The query for the changes of other processes fails, because one of its tables is missing: the
 /// waiting request is woken by the settlement itself.
 #[tokio::test]
-async fn a_waiting_payer_is_woken_by_the_process_that_learns_the_outcome() {
+async fn a_waiting_payer_is_woken_by_the_process_that_receives_the_outcome() {
     let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(3).await;
     let here = shop.paid_through(&scripted).with_deadline(PATIENCE);

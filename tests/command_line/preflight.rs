@@ -42,7 +42,7 @@ async fn a_shop_that_is_not_ready_exits_with_3_and_says_why() {
         ("proxies", "TRUSTED_PROXIES is not set"),
         ("provider", "could not reach the payment provider"),
         ("redis", "Redis is not available"),
-        ("history", "no server has checked all of history yet"),
+        ("history", "no full audit has run yet"),
     ] {
         let (state, detail) = check(&report, name);
         assert_eq!(state, "failed", "{name}: {detail}");

@@ -120,12 +120,12 @@ fn plan(strategies: Vec<StrategyKey>, own_servers: u32) -> SimulationPlan {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_run_goes_on_when_its_database_is_killed_and_restarted() {
+async fn a_run_continues_when_its_database_is_killed_and_restarted() {
     check_run_survives("in one process", plan(safe(), 0)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_run_on_own_servers_goes_on_when_its_database_is_killed_and_restarted() {
+async fn a_run_on_own_servers_continues_when_its_database_is_killed_and_restarted() {
     let strategies = vec![StrategyKey::RowLock, StrategyKey::ConditionalUpdate];
     check_run_survives("on 2 servers", plan(strategies, 2)).await;
 }

@@ -397,7 +397,7 @@ async fn a_client_that_disconnects_does_not_cancel_the_commit() {
     let committed_too = Arc::clone(&committed);
     let mut request = Box::pin(txn::run_for_result(
         &db,
-        patient("left alone"),
+        patient("undisturbed"),
         move |work| {
             let (inside, proceed) = (Arc::clone(&inside_too), Arc::clone(&proceed_too));
             let committed = Arc::clone(&committed_too);

@@ -65,7 +65,7 @@ impl Scene {
         let proxy = Proxy::before(database.url()).await;
         let redis = TestRedis::start_durable();
         let metrics = ReservedPort::reserve();
-        // Limits for each address would refuse the shoppers, who all have this machine's.
+        // Limits per address would refuse the shoppers, who all have this machine's.
         let mut runner = ServerRunner::new(proxy.url())
             .with_setting("METRICS_ADDR", metrics.address().to_string())
             .with_setting("NEW_CARTS_PER_MINUTE", "0".to_owned())

@@ -5,7 +5,7 @@ use std::{process::Command, time::Duration};
 use doorbuster::{
     model::StrategyKey,
     redis::Redis,
-    shop::{Shop, inventory::gate::Learning},
+    shop::{Shop, inventory::gate::LevelWrite},
 };
 use tempfile::TempDir;
 
@@ -55,7 +55,7 @@ async fn gates_are_seeded_inspected_and_reconciled() {
 
     let server = with_gates_of(&shop, &redis).await;
     let gate = server.gate().expect("it has one");
-    gate.learn(product.id, level(50, 0), Learning::Always)
+    gate.store_level(product.id, level(50, 0), LevelWrite::Always)
         .await
         .expect("Redis answers");
     let wrong = run(url, &redis.url(), &["redis", "inspect"]).await;
@@ -132,7 +132,7 @@ async fn a_product_is_inspected_with_its_lock_and_leases() {
     for line in [
         "Lock: held by a-holder, for ",
         "Last token in Redis: 7\nToken of the row: 6\n",
-        "Repeated refusal: 1 available at version 2, ",
+        "Repeated rejection: 1 available at version 2, ",
         "Leases: 1 of 1\n  2 units for a-key, for ",
     ] {
         assert!(stdout.contains(line), "{line} in {stdout}");
@@ -161,7 +161,7 @@ async fn a_gate_that_cannot_be_used_keeps_no_other_one_from_being_reconciled() {
     seeded.check_code(0);
     let server = with_gates_of(&shop, &redis).await;
     let gate = server.gate().expect("it has one");
-    gate.learn(other.id, level(70, 0), Learning::Always)
+    gate.store_level(other.id, level(70, 0), LevelWrite::Always)
         .await
         .expect("Redis answers");
     break_gate(&redis, broken.id);

@@ -1,4 +1,4 @@
-//! The gate itself: reserve, confirm, release, and what it learns.
+//! The gate itself: reserve, confirm, release, and the levels that it stores.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use doorbuster::{
     redis::Redis,
     shop::inventory::{
         counters::Level,
-        gate::{Admission, GateState, LEASE, Learning, Reservation, StockGate},
+        gate::{Admission, GateState, LEASE, LevelWrite, Reservation, StockGate},
         sold_out::REFUSAL_TTL,
     },
 };
@@ -52,8 +52,8 @@ async fn refuse(gate: &StockGate, reservation: &Reservation, level: Level, age: 
         .expect("Redis answers");
 }
 
-async fn learn(gate: &StockGate, available: i64, version: i64) {
-    gate.learn(PRODUCT, level(available, version), Learning::IfNewer)
+async fn store_level(gate: &StockGate, available: i64, version: i64) {
+    gate.store_level(PRODUCT, level(available, version), LevelWrite::IfNewer)
         .await
         .expect("Redis answers");
 }
@@ -66,7 +66,7 @@ async fn a_gate_lets_through_what_the_row_had_less_the_leases() {
     let gate = redis.gate();
     let (two, four) = (units(2, "two"), units(4, "four"));
     assert_eq!(reserve(&gate, &two).await, Admission::Unknown);
-    learn(&gate, 5, 1).await;
+    store_level(&gate, 5, 1).await;
     assert_eq!(reserve(&gate, &two).await, Admission::Reserved { left: 3 });
     assert_eq!(
         reserve(&gate, &two).await,
@@ -85,7 +85,7 @@ async fn ending_a_lease_twice_returns_no_unit() {
         return;
     };
     let (gate, two) = (redis.gate(), units(2, "two"));
-    learn(&gate, 5, 1).await;
+    store_level(&gate, 5, 1).await;
     reserve(&gate, &two).await;
     let confirmed = gate.confirm(&two, level(3, 2)).await;
     assert!(confirmed.expect("Redis answers"));
@@ -106,7 +106,7 @@ async fn an_older_level_is_ignored() {
     };
     let gate = redis.gate();
     let (first, second) = (units(1, "first"), units(2, "second"));
-    learn(&gate, 5, 1).await;
+    store_level(&gate, 5, 1).await;
     reserve(&gate, &first).await;
     reserve(&gate, &second).await;
     gate.confirm(&second, level(2, 3))
@@ -126,7 +126,7 @@ async fn a_lease_that_is_not_ended_runs_out() {
         return;
     };
     let (gate, two) = (redis.gate(), units(2, "two"));
-    learn(&gate, 2, 1).await;
+    store_level(&gate, 2, 1).await;
     let lease = Duration::from_millis(100);
     let (reserved, _) = gate.reserve(&two, lease).await.expect("Redis answers");
     assert_eq!(reserved, Admission::Reserved { left: 0 });
@@ -147,7 +147,7 @@ async fn a_refusal_is_repeated_until_units_return_and_for_100_ms_at_most() {
         return;
     };
     let (gate, two) = (redis.gate(), units(2, "two"));
-    learn(&gate, 1, 1).await;
+    store_level(&gate, 1, 1).await;
     let begin = Instant::now();
     refuse(&gate, &two, level(1, 1), Duration::ZERO).await;
     match reserve(&gate, &two).await {
@@ -165,7 +165,7 @@ async fn a_refusal_is_repeated_until_units_return_and_for_100_ms_at_most() {
     tokio::time::sleep(Duration::from_millis(120)).await;
     assert_eq!(reserve(&gate, &two).await, Admission::Short { left: 0 });
     refuse(&gate, &two, level(1, 1), Duration::ZERO).await;
-    learn(&gate, 9, 2).await;
+    store_level(&gate, 9, 2).await;
     assert_eq!(reserve(&gate, &two).await, Admission::Reserved { left: 6 });
 }
 
@@ -177,7 +177,7 @@ async fn a_refusal_that_is_old_or_from_the_future_is_not_repeated() {
         return;
     };
     let (gate, two) = (redis.gate(), units(2, "two"));
-    learn(&gate, 1, 1).await;
+    store_level(&gate, 1, 1).await;
     refuse(&gate, &two, level(1, 1), REFUSAL_TTL).await;
     assert_eq!(reserve(&gate, &two).await, Admission::Short { left: 1 });
     let (_, clock) = gate.reserve(&two, LEASE).await.expect("Redis answers");
@@ -195,9 +195,9 @@ async fn a_gate_of_another_start_of_redis_is_unknown() {
         return;
     };
     let (gate, one) = (redis.gate(), units(1, "one"));
-    learn(&gate, 5, 1).await;
+    store_level(&gate, 5, 1).await;
     redis.save();
-    learn(&gate, 4, 2).await;
+    store_level(&gate, 4, 2).await;
     redis.kill();
     assert!(gate.reserve(&one, LEASE).await.is_err(), "it is gone");
     redis.restart();
@@ -211,7 +211,7 @@ async fn a_gate_of_another_start_of_redis_is_unknown() {
     };
     assert_eq!(admission, Admission::Unknown);
     assert!(!state(&gate).await.is_current, "it is from the old dump");
-    learn(&gate, 4, 2).await;
+    store_level(&gate, 4, 2).await;
     assert_eq!(reserve(&gate, &one).await, Admission::Reserved { left: 3 });
     redis.flush();
     assert_eq!(reserve(&gate, &one).await, Admission::Unknown);
@@ -224,7 +224,7 @@ async fn a_stopped_redis_costs_little_and_comes_back() {
         return;
     };
     let (gate, one) = (redis.gate(), units(1, "one"));
-    learn(&gate, 500, 1).await;
+    store_level(&gate, 500, 1).await;
     redis.pause();
     let stopped = Instant::now();
     assert!(gate.reserve(&one, LEASE).await.is_err());
@@ -248,7 +248,7 @@ async fn shops_that_share_a_redis_do_not_share_gates() {
         return;
     };
     let (here, there) = (redis.gate(), redis.gate());
-    learn(&here, 5, 1).await;
+    store_level(&here, 5, 1).await;
     let seen = there.inspect(PRODUCT).await.expect("Redis answers");
     assert_eq!(seen, None);
     let connection = Redis::at(&redis.url()).expect("it is a URL");

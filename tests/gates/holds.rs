@@ -40,7 +40,7 @@ async fn a_reservation_that_ran_out_is_confirmed_by_the_row() {
     for is_taken in [false, true] {
         let product = shop.with_product(2).await;
         let buy = || shop.buy(&product).by(HOLD).on(&server);
-        buy().await.expect("the gate learns its row");
+        buy().await.expect("the row is written to the gate");
         let paying = Gate::closed();
         let slow = buy().at(paying.injection_point()).spawn();
         paying.arrivals(1).await;

@@ -122,7 +122,7 @@ async fn lost_tokens_do_not_stop_the_sale() {
     assert_eq!(
         shop.by_hand.value::<i64>(&fence).await,
         4,
-        "Redis has learnt the token of the row"
+        "Redis has the token of the row"
     );
     check_audit_clean(&shop).await;
 }

@@ -293,7 +293,7 @@ fn fallbacks(server: &Shop, strategy: StrategyKey) -> u64 {
 
 /// The shop goes on within a second when Redis is gone, and uses it again when it is back.
 #[tokio::test]
-async fn a_shop_without_its_redis_goes_on_by_the_row() {
+async fn a_shop_without_its_redis_continues_with_the_row() {
     let Some(mut redis) = TestRedis::start() else {
         return;
     };

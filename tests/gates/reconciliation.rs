@@ -6,7 +6,7 @@ use doorbuster::{
     shop::{
         Shop,
         gates::{Difference, Reconciliation},
-        inventory::gate::{GateState, LEASE, Learning},
+        inventory::gate::{GateState, LEASE, LevelWrite},
     },
 };
 
@@ -30,7 +30,7 @@ async fn reconcile(server: &Shop) -> Reconciliation {
     done.expect("no other server is at it")
 }
 
-/// Sells one unit through the gate, which learns its row by that.
+/// Sells one unit through the gate, which writes the row's level to it.
 async fn with_gate(shop: &TestShop, server: &Shop, units: i64) -> TestProduct {
     let product = shop.with_product(units + 1).await;
     let bought = shop.buy(&product).by(StrategyKey::RedisCounter).on(server);
@@ -53,20 +53,20 @@ async fn what_changes_the_row_elsewhere_is_reconciled() {
     row_lock.await.expect("it is sold");
     let found = gate_of(&server, &product).await.1;
     assert_eq!(found, Some(Difference::AboveRow));
-    assert_eq!(reconcile(&server).await.taught.len(), 1);
+    assert_eq!(reconcile(&server).await.reconciled.len(), 1);
     assert_eq!(gate_of(&server, &product).await.0.left(), 3);
 
     shop.restock(&product, 4).await;
     let found = gate_of(&server, &product).await.1;
     assert_eq!(found, Some(Difference::BelowRow));
-    assert_eq!(reconcile(&server).await.taught.len(), 1);
+    assert_eq!(reconcile(&server).await.reconciled.len(), 1);
     assert_eq!(gate_of(&server, &product).await.0.left(), 7);
 
     let counted = server
         .stock_administration(&administrator())
         .record_count(product.id, 2, "counted", None);
     counted.await.expect("it is counted");
-    assert_eq!(reconcile(&server).await.taught.len(), 1);
+    assert_eq!(reconcile(&server).await.reconciled.len(), 1);
     assert_eq!(gate_of(&server, &product).await.0.left(), 2);
 
     let cart = shop.cart_of(&[(&product, 2)]).await;
@@ -83,7 +83,10 @@ async fn what_changes_the_row_elsewhere_is_reconciled() {
     reconcile(&server).await;
     assert_eq!(gate_of(&server, &product).await.0.left(), 2);
     let done = reconcile(&server).await;
-    assert_eq!((done.compared, done.taught.len(), done.removed), (1, 0, 0));
+    assert_eq!(
+        (done.compared, done.reconciled.len(), done.removed),
+        (1, 0, 0)
+    );
     check_audit_clean(&shop).await;
 }
 
@@ -97,12 +100,12 @@ async fn what_a_hand_changes_in_redis_is_reconciled() {
     let product = with_gate(&shop, &server, 5).await;
     let gate = server.gate().expect("it has one");
     for wrong in [level(900, 1), level(0, 1), level(3, 90)] {
-        gate.learn(product.id, wrong, Learning::Always)
+        gate.store_level(product.id, wrong, LevelWrite::Always)
             .await
             .expect("Redis answers");
         let found = gate_of(&server, &product).await.1;
         assert!(found.is_some(), "{wrong:?}");
-        // The row decides, whatever the gate knows.
+        // The row decides, whatever the gate contains.
         let too_many = shop.buy(&product).by(StrategyKey::RedisCounter).quantity(6);
         let refused = too_many.on(&server).await;
         assert_eq!(refused, Err(product.insufficient(5, 6)), "{wrong:?}");
@@ -121,7 +124,7 @@ async fn the_gate_of_a_removed_product_is_removed() {
     let shop = TestShop::new().await;
     let server = on(&shop, &redis);
     let gate = server.gate().expect("it has one");
-    gate.learn(987_654, level(5, 1), Learning::IfNewer)
+    gate.store_level(987_654, level(5, 1), LevelWrite::IfNewer)
         .await
         .expect("Redis answers");
     let done = reconcile(&server).await;
@@ -142,7 +145,7 @@ async fn a_gate_that_lets_too_many_through_violates_the_audit_until_it_is_reconc
     gate.reserve(&leased, LEASE).await.expect("Redis answers");
     let rule = server.gates().audit().await.expect("Redis answers");
     assert_eq!(rule.violations, 0, "{:?}", rule.listed);
-    gate.learn(product.id, level(50, 1), Learning::Always)
+    gate.store_level(product.id, level(50, 1), LevelWrite::Always)
         .await
         .expect("Redis answers");
     let rule = server.gates().audit().await.expect("Redis answers");
@@ -158,7 +161,7 @@ async fn a_gate_that_lets_too_many_through_violates_the_audit_until_it_is_reconc
 }
 
 #[tokio::test]
-async fn seeding_teaches_every_product_of_the_shop() {
+async fn seeding_writes_a_gate_for_every_product_of_the_shop() {
     let Some(redis) = TestRedis::start() else {
         return;
     };

@@ -262,7 +262,7 @@ async fn poison_becomes_a_dead_letter_about_which_an_administrator_decides() {
     decide.put_back(&of_poison.id).await.expect("it is there");
     check_written(&server, &poison).await;
     let (of_refused, _) = letter(Some(refused.as_str()));
-    decide.refuse(&of_refused.id).await.expect("it is there");
+    decide.reject(&of_refused.id).await.expect("it is there");
     let answer = follow(&server, &refused).await;
     assert!(
         matches!(answer, Err(ShopError::InvalidState(_))),
@@ -274,9 +274,9 @@ async fn poison_becomes_a_dead_letter_about_which_an_administrator_decides() {
         matches!(nothing, Err(ShopError::InvalidState(_))),
         "{nothing:?}"
     );
-    decide.refuse(&unreadable.id).await.expect("it is removed");
+    decide.reject(&unreadable.id).await.expect("it is removed");
     for id in [of_poison.id.as_str(), "0-0", "nonsense", ""] {
-        let gone = decide.refuse(id).await;
+        let gone = decide.reject(id).await;
         assert!(
             matches!(gone, Err(ShopError::InvalidState(_))),
             "{id}: {gone:?}"

@@ -1,5 +1,5 @@
-//! A purchase that is repeated under its key while Redis is away: its first order may wait in the
-//! queue, so it is sold, or its outcome is unknown, and never refused.
+//! A purchase that is repeated under its key while Redis is unavailable: its first order may wait
+//! in the queue, so it is sold, or its outcome is unknown, and never refused.
 
 use doorbuster::{
     model::{ShopError, StrategyKey},
@@ -61,7 +61,7 @@ fn is_unknown(answer: &Result<Accepted, ShopError>) -> bool {
 }
 
 #[tokio::test]
-async fn a_key_that_waits_is_not_refused_while_redis_is_away() {
+async fn a_key_that_waits_is_not_refused_while_redis_is_unavailable() {
     let Some(mut redis) = TestRedis::start_durable() else {
         return;
     };
@@ -89,7 +89,7 @@ async fn a_key_that_waits_is_not_refused_while_redis_is_away() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_sold_while_redis_is_away_is_the_order_of_its_entry() {
+async fn a_key_that_is_sold_while_redis_is_unavailable_is_the_order_of_its_entry() {
     let Some(mut redis) = TestRedis::start_durable() else {
         return;
     };
@@ -114,8 +114,8 @@ async fn a_key_that_is_sold_while_redis_is_away_is_the_order_of_its_entry() {
     check_audit_clean(&shop).await;
 }
 
-/// The server that accepted the order refuses it while Redis is away, and then sells its key to a
-/// caller who tries again. Redis still names the refused order.
+/// The server that accepted the order refuses it while Redis is unavailable, and then sells its key
+/// to a caller who tries again. Redis still names the refused order.
 #[tokio::test]
 async fn a_key_names_the_order_that_was_sold_under_it_and_not_one_that_was_refused() {
     let Some(mut redis) = TestRedis::start_durable() else {
@@ -123,7 +123,7 @@ async fn a_key_names_the_order_that_was_sold_under_it_and_not_one_that_was_refus
     };
     let (shop, server, product, order) = with_waiting_order(&redis).await;
     redis.kill();
-    let refused = queue_outcome::refuse(&server, &order).await;
+    let refused = queue_outcome::reject(&server, &order).await;
     assert!(refused.is_ok_and(|refused| refused), "it was not decided");
     let sold = match accept(&server, request(&product, 1, KEY)).await {
         Ok(Accepted::Written(receipt)) => receipt.order_id,
@@ -181,10 +181,10 @@ async fn a_key_that_waits_is_not_refused_by_a_rule() {
     check_audit_clean(&shop).await;
 }
 
-/// A crowd asks for a product that is sold out, while Redis is away. The row refuses one of them,
-/// and the others are answered without it; but a key that was sold has its order.
+/// A crowd asks for a product that is sold out, while Redis is unavailable. The row refuses one of
+/// them, and the others are answered without it; but a key that was sold has its order.
 #[tokio::test]
-async fn a_crowd_with_keys_does_not_ask_the_row_while_redis_is_away() {
+async fn a_crowd_with_keys_does_not_ask_the_row_while_redis_is_unavailable() {
     let Some(mut redis) = TestRedis::start() else {
         return;
     };
@@ -209,7 +209,7 @@ async fn a_crowd_with_keys_does_not_ask_the_row_while_redis_is_away() {
         loop {
             let request = request(&product, 1, "a buyer who looks");
             let outcome = server.accept(StrategyKey::RedisStream, request).await;
-            // An order that the row has decided, because Redis is away, is counted.
+            // An order that the row has decided, because Redis is unavailable, is counted.
             if outcome.fallbacks == 0 {
                 let answer = outcome.result.map_err(ShopError::from);
                 assert!(is_unknown(&answer), "{answer:?}");

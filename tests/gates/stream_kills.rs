@@ -47,7 +47,7 @@ struct Shared {
     url: Mutex<String>,
     /// Orders that were answered with 202.
     accepted: Mutex<Vec<String>>,
-    /// The number of orders that were written in their request, because Redis was away.
+    /// The number of orders that were written in their request, because Redis was unavailable.
     bought: AtomicI64,
 }
 
@@ -148,7 +148,7 @@ async fn is_written(client: &Client, shared: &Shared, id: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_accepted_order_is_forgotten_or_decided_twice() {
+async fn no_accepted_order_is_lost_or_decided_twice() {
     if !can_start() {
         return;
     }

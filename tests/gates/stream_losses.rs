@@ -40,7 +40,7 @@ async fn an_order_whose_entry_is_gone_is_put_back_once_and_written() {
     assert_eq!(
         place.expect("Redis answers"),
         Place::Waiting { ahead: 0 },
-        "Redis believes that it waits"
+        "Redis lists it as waiting"
     );
     let restored = queue.restore_lost().await.expect("Redis answers");
     assert_eq!(restored, [orders[0].order_id]);

@@ -73,7 +73,7 @@ pub enum Status {
     Cancelled,
 }
 
-/// The state of a charge, at the provider or as far as the shop knows it.
+/// The state of a charge, at the provider, or as the shop has stored it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Charge {
     /// The provider never received it; for the shop, its outcome is unknown.
@@ -97,7 +97,7 @@ pub struct Refund {
     cents: i64,
     /// Whether the provider has refunded it.
     is_paid: bool,
-    /// Whether the shop knows that it is refunded.
+    /// Whether the shop has stored that it is refunded.
     is_done: bool,
 }
 

@@ -101,7 +101,7 @@ async fn an_earlier_end_shortens_holds_and_a_later_one_does_not_lengthen_them() 
 /// A sale that is ended by mistake and opened again at once: its reservations are over, but no
 /// shopper has to wait because of that.
 #[tokio::test]
-async fn a_sale_that_is_open_again_accuses_no_shopper_of_leaving() {
+async fn a_sale_that_is_open_again_starts_no_pause_for_its_shoppers() {
     let shop = TestShop::new().await;
     let lamp = shop.product().stock(5).create().await;
     let cart = shop.cart_of(&[(&lamp, 2)]).await;

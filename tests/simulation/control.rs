@@ -205,7 +205,7 @@ async fn an_aborted_run_ends_at_once_and_counts_all_orders() {
 /// Eight buyers have reserved and wait for their payment when the run is aborted. The provider has
 /// charged one card, and does not know of the other charges.
 #[tokio::test]
-async fn an_aborted_checkout_run_gives_its_reservations_back() {
+async fn an_aborted_checkout_run_releases_its_reservations() {
     let shop = TestShop::new().await;
     let scripted = ScriptedProvider::default();
     let engine = engine(&shop).with_gateway(Arc::new(scripted.clone()));

@@ -1,4 +1,4 @@
-//! A run whose database was away for a while is not taken for abandoned.
+//! A run whose database was unavailable for a while is not taken for abandoned.
 
 use doorbuster::{
     db::Db, model::StrategyKey, web::maintenance::abandoned_runs::AbandonedRunsCheck,
@@ -21,7 +21,7 @@ async fn a_run_is_not_ended_because_no_heartbeat_could_be_written() {
         .expect("the run starts");
 
     proxy.drop_traffic();
-    assert!(check.run(&db).await.is_err(), "the database is away");
+    assert!(check.run(&db).await.is_err(), "the database is unavailable");
     let silent = "UPDATE simulation_run SET beat_at = CURRENT_TIMESTAMP - INTERVAL '1 minute'";
     assert_eq!(shop.by_hand.run(silent).await, 1);
     proxy.restore();

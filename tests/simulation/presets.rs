@@ -54,7 +54,7 @@ async fn a_lock_that_ends_too_early_oversells_without_a_token() {
         panic!("two lanes: {results:#?}");
     };
     assert!(unfenced.oversold > 0, "{unfenced:#?}");
-    let explanation = "The lock in Redis ended before the purchase of its holder did";
+    let explanation = "The lock in Redis expired before its holder had finished";
     assert!(happened.contains(explanation), "{happened}");
     assert!(!happened.contains("a lock of its own"), "{happened}");
     assert_eq!(units(fenced), (fenced.stock, 0, 0), "{fenced:#?}");

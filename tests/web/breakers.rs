@@ -1,5 +1,5 @@
-//! The database or the payment provider is away: after a few failures, answers come at once, and
-//! the shop works again soon after the service is back.
+//! The database or the payment provider is unavailable: after a few failures, answers come at once,
+//! and the shop works again soon after the service is back.
 
 use std::{
     sync::Arc,
@@ -74,7 +74,7 @@ async fn until_ready(visitor: &mut Visitor, limit: Duration) {
 }
 
 #[tokio::test]
-async fn a_database_that_is_cut_off_is_left_alone_and_used_again_within_two_seconds() {
+async fn a_database_that_is_cut_off_gets_no_requests_and_used_again_within_two_seconds() {
     let shop = TestShop::new().await;
     let proxy = Proxy::before(shop.database.url()).await;
     let state = server_behind(&proxy).await;
@@ -209,7 +209,7 @@ async fn a_page_says_so_and_tries_again_by_itself_four_times() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_silent_is_left_alone_and_nothing_is_falsely_paid() {
+async fn a_provider_that_is_silent_gets_no_requests_and_nothing_is_falsely_paid() {
     let shop = TestShop::new().await;
     let product = shop.with_product(10).await;
     let (url, _stop) = provider::serve(shop.database.url()).await;

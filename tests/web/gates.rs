@@ -9,13 +9,13 @@ use doorbuster::{
         audit::rules::RULES,
         inventory::{
             counters::Level,
-            gate::{Learning, Reservation},
+            gate::{LevelWrite, Reservation},
         },
     },
 };
 
 use super::{
-    redis_pages::{admin_at, check_refused_to_strangers, check_says_redis_is_away},
+    redis_pages::{admin_at, check_refused_to_strangers, check_shows_redis_unavailable},
     support::{TestShop, Visitor},
 };
 use crate::support::{PATIENCE, check_audit_clean, redis::TestRedis, within};
@@ -68,7 +68,7 @@ async fn gates_are_listed_and_reconciled() {
 
     redis.kill();
     admin.submit("/admin/redis", form, "").await;
-    check_says_redis_is_away(&mut admin, "/admin/redis").await;
+    check_shows_redis_unavailable(&mut admin, "/admin/redis").await;
     check_audit_clean(&shop).await;
 }
 
@@ -108,7 +108,7 @@ async fn the_audit_of_the_servers_checks_the_gates() {
         available: 50,
         version: 0,
     };
-    gate.learn(product.id, above, Learning::Always)
+    gate.store_level(product.id, above, LevelWrite::Always)
         .await
         .expect("Redis answers");
     let finding = format!("gates-within-rows: product {}: the gate has 50", product.id);
@@ -140,7 +140,7 @@ async fn a_product_shows_its_leases() {
         available: 500,
         version: 1,
     };
-    gate.learn(product.id, row, Learning::Always)
+    gate.store_level(product.id, row, LevelWrite::Always)
         .await
         .expect("Redis answers");
     let reserve = async |units: i64, key: String, lease_s: u64| {
@@ -163,7 +163,7 @@ async fn a_product_shows_its_leases() {
     assert!(list.contains(&format!("href=\"{path}\"")), "{list}");
     let page = admin.page(&path).await.body;
     assert!(page.contains(&product.name), "{page}");
-    assert!(page.contains("100 of 101, those that run out first."));
+    assert!(page.contains("100 of 101, those that expire first."));
     assert!(page.contains("ends-soon-99") && !page.contains("ends-last"));
     assert!(page.contains(">free</dd>"), "no one has the lock: {page}");
     for unknown in ["/admin/redis/999999", "/admin/redis/x"] {

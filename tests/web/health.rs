@@ -125,7 +125,7 @@ async fn reader_of(state: &AppState, shop: &TestShop) -> Visitor {
 }
 
 #[tokio::test]
-async fn an_administrator_reads_on_while_the_database_is_away_and_others_do_not() {
+async fn an_administrator_reads_on_while_the_database_is_unavailable_and_others_do_not() {
     let shop = TestShop::new().await;
     let proxy = Proxy::before(shop.database.url()).await;
     let db = Db::connect(proxy.url(), POOL).await;

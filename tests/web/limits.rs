@@ -1,4 +1,4 @@
-//! Limits for each address and each session. Many honest shoppers may share one address.
+//! Limits per address and per session. Many honest shoppers may share one address.
 
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
 

@@ -99,7 +99,7 @@ async fn a_change_by_another_process_is_one_event_and_the_start_is_none() {
     let (name, line) = next_event(&mut stream).await;
     assert_eq!(name, "sale");
     assert!(line.contains("€42.00"), "{line}");
-    // Each page knows the start, so nothing is sent when it comes.
+    // Each page has the time of the start, so nothing is sent when it comes.
     let at_the_start = tokio::time::timeout(QUIET, stream.next()).await;
     assert!(at_the_start.is_err(), "{at_the_start:?}");
     let start_ms: i64 = line

@@ -60,14 +60,11 @@ async fn the_quantity_is_bounded_by_the_limit_for_each_customer() {
     let shop = TestShop::new().await;
     let lamp = shop.product().stock(50).limit(2).create().await;
     let mut visitor = Visitor::of(&shop);
-    let expected = (
-        "2".to_owned(),
-        "2 is the limit for each customer.".to_owned(),
-    );
+    let expected = ("2".to_owned(), "2 is the limit per customer.".to_owned());
     assert_eq!(offered(&mut visitor).await, expected);
     let one = format!("product_id={}&quantity=1", lamp.id);
     visitor.submit(PRODUCT, ADD, &one).await;
-    let note = "2 is the limit for each customer, and 1 is in your cart: you can add 1 more.";
+    let note = "2 is the limit per customer, and 1 is in your cart: you can add 1 more.";
     assert_eq!(
         offered(&mut visitor).await,
         ("1".to_owned(), note.to_owned())

@@ -8,7 +8,7 @@ use doorbuster::shop::inventory::{
 use serde_json::Value;
 
 use super::{
-    redis_pages::{admin_at, check_refused_to_strangers, check_says_redis_is_away},
+    redis_pages::{admin_at, check_refused_to_strangers, check_shows_redis_unavailable},
     support::{TestShop, Visitor},
 };
 use crate::support::{TestProduct, check_audit_clean, redis::TestRedis, shop::units_of};
@@ -132,7 +132,7 @@ async fn the_admin_page_shows_the_promise_and_the_dead_letters() {
 
     let letters = queue.dead_letters(1).await.expect("Redis answers");
     let form = "/api/form/admin/dead-letter";
-    let fields = format!("id={}&act=refuse", letters[0].id);
+    let fields = format!("id={}&act=reject", letters[0].id);
     let done = admin.submit("/admin/queue", form, &fields).await;
     assert_eq!(done.header("location"), "/admin/queue");
     let page = admin.page("/admin/queue").await.body;
@@ -141,12 +141,12 @@ async fn the_admin_page_shows_the_promise_and_the_dead_letters() {
     assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
 
     redis.kill();
-    check_says_redis_is_away(&mut admin, "/admin/queue").await;
+    check_shows_redis_unavailable(&mut admin, "/admin/queue").await;
     check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
 async fn a_stranger_cannot_decide_about_dead_letters() {
     let form = "/api/form/admin/dead-letter";
-    check_refused_to_strangers(form, "id=1-1&act=refuse").await;
+    check_refused_to_strangers(form, "id=1-1&act=reject").await;
 }

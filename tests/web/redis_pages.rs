@@ -13,7 +13,7 @@ pub async fn admin_at(shop: &TestShop, gate: Option<StockGate>) -> Visitor {
 }
 
 /// The page is shown although Redis was killed.
-pub async fn check_says_redis_is_away(admin: &mut Visitor, path: &str) {
+pub async fn check_shows_redis_unavailable(admin: &mut Visitor, path: &str) {
     let page = admin.page(path).await;
     assert_eq!(page.status, StatusCode::OK, "{path}");
     assert!(

@@ -169,7 +169,7 @@ async fn a_run_is_shown_and_stopped_by_another_server_which_also_ends_it_if_its_
     // One run measures at a time, on any number of servers.
     there.post(client, "simulate", &cookie, PLAN).await;
     assert_eq!(shop.count("simulation_run").await, 1);
-    let stop = format!("id={id}&wish=stop");
+    let stop = format!("id={id}&command=stop");
     there
         .post(client, "control-simulation", &cookie, &stop)
         .await;

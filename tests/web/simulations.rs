@@ -237,7 +237,7 @@ async fn the_form_says_what_is_wrong_with_a_choice_or_a_fault() {
         "Choose one of the journeys.",
         "a range must begin with its smaller number: 2..4, not 4..2.",
         "Enter a whole number up to 4,294,967,295.",
-        "The fault drop-connection cannot strike with micro-batch",
+        "The fault drop-connection cannot be injected with micro-batch",
     ] {
         assert!(page.contains(part), "{part} in {page}");
     }

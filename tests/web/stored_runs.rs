@@ -224,7 +224,7 @@ async fn two_to_four_different_runs_are_compared() {
     );
     assert!(repeats.contains("The plan of A, B: 2 runs"), "{repeats}");
     assert!(
-        repeats.contains("no difference that these runs can show"),
+        repeats.contains("these runs cannot show a difference"),
         "{repeats}"
     );
     for rating in [", better<", ", worse<"] {

@@ -129,7 +129,7 @@ impl Preflight<'_> {
         let after = OffsetDateTime::now_utc();
         let apart = least_difference(before, server.now, after);
         let clock = format!(
-            "this machine and the database differ by {} ms",
+            "the clocks of this machine and of the database differ by {} ms",
             apart.whole_milliseconds()
         );
         let is_durable = server.fsync == "on";
@@ -237,7 +237,7 @@ impl Preflight<'_> {
         Ok(match Redis::at(url)?.incarnation().await {
             Ok(_) => Check::new("redis", true, "Redis answers".to_owned()),
             Err(error) => {
-                let detail = format!("{error}; purchases go to the row");
+                let detail = format!("{error}; purchases use the stock row alone");
                 Check::new("redis", false, detail)
             }
         })
@@ -245,7 +245,8 @@ impl Preflight<'_> {
 
     async fn full_audit(&self) -> Result<Check, CommandError> {
         let Some(latest) = audit::latest(self.shop.db(), Stored::Full).await? else {
-            let detail = "no server has checked all of history yet: start one, and wait for it";
+            let detail =
+                "no full audit has run yet: start a server, and wait until the audit has ended";
             return Ok(Check::new("history", false, detail.to_owned()));
         };
         let hours = latest.age.as_secs() / 3_600;

@@ -45,7 +45,7 @@ pub fn report_interrupted(end: Option<&RunSnapshot>, json: bool) -> Result<(), C
         };
     };
     output::note(format_args!(
-        "Interrupted after {} of {} attempts. The results are those so far.",
+        "Interrupted after {} of {} attempts. These are the results so far.",
         end.served(),
         end.plan.total_attempts()
     ));

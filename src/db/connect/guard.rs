@@ -1,5 +1,5 @@
-//! What protects a database from its callers while it is away or struggles: a breaker in front of
-//! every call, and a budget of retries.
+//! What protects a database from its callers while it is unavailable or struggles: a breaker in
+//! front of every call, and a budget of retries.
 
 use std::{
     fmt,
@@ -71,7 +71,7 @@ impl DatabaseGuard {
     /// because a server with too many connections opens no other.
     ///
     /// # Errors
-    /// [`engine::left_alone`] while the database is left alone.
+    /// [`engine::refused_by_breaker`] while its breaker is open.
     pub(in crate::db) async fn admit(&self) -> Result<Option<Pass>, DbErr> {
         let Some(parts) = &self.0 else {
             return Ok(None);
@@ -100,7 +100,7 @@ impl DatabaseGuard {
 
     /// Notes the error of a call: most errors are answers, too.
     pub(in crate::db) fn answered_with(&self, pass: Option<Pass>, error: &DbErr) {
-        if engine::is_away(error) {
+        if engine::is_unresponsive(error) {
             self.failed(pass);
         } else {
             self.answered(pass);
@@ -111,7 +111,7 @@ impl DatabaseGuard {
 impl Parts {
     fn admit(&self) -> Result<Pass, DbErr> {
         let pass = self.breaker.admit(Instant::now());
-        pass.map_err(|_| engine::left_alone())
+        pass.map_err(|_| engine::refused_by_breaker())
     }
 
     async fn probe(&self, pass: Pass) -> Result<(), DbErr> {
@@ -119,7 +119,7 @@ impl Parts {
         let pooled = async {
             match self.pool.get() {
                 Some(pool) => pool.ping().await.map(|()| None),
-                None => Err(engine::left_alone()),
+                None => Err(engine::refused_by_breaker()),
             }
         };
         let probes = select_ok([opened.boxed(), pooled.boxed()]);
@@ -132,7 +132,7 @@ impl Parts {
             return Ok(());
         }
         self.note(self.breaker.fail(pass, Instant::now()));
-        Err(engine::left_alone())
+        Err(engine::refused_by_breaker())
     }
 
     fn note(&self, change: Change) {

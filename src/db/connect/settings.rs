@@ -32,7 +32,8 @@ pub struct PoolSettings {
     /// This limit is enforced here: the others are enforced by the server and do not help when it
     /// stops answering.
     pub read_deadline: Duration,
-    /// True if a breaker refuses calls while the database is away, and retries have a budget.
+    /// True if a breaker refuses calls while the database is unavailable, and retries have a
+    /// budget.
     pub is_guarded: bool,
 }
 

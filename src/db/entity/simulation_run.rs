@@ -15,7 +15,9 @@ pub struct Model {
     pub verdict: Option<String>,
     /// `model::RunCommand`: the latest command of the administrator to the server process that runs
     /// it.
-    pub wish: String,
+    // The column is older than its present name.
+    #[sea_orm(column_name = "wish")]
+    pub command: String,
     /// JSON of a list of `model::RunEvent`, once the run has ended.
     pub events: Option<String>,
     /// Why it failed, if it did.

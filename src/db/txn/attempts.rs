@@ -28,8 +28,8 @@ const BACKOFF_MAX: Duration = Duration::from_millis(128);
 /// are limited by the attempts and the backoff alone.
 const SLOW_ATTEMPT: Duration = Duration::from_millis(500);
 
-/// A BEGIN without an answer for longer shows that the database is away. Before it is sent, it
-/// waits for a connection, which a late transaction returns only after its rollback.
+/// A BEGIN without an answer for longer shows that the database is unavailable. Before it is sent,
+/// it waits for a connection, which a late transaction returns only after its rollback.
 const BEGIN_MAX: Duration = Duration::from_millis(1_500);
 
 /// The work of one attempt.
@@ -76,7 +76,7 @@ where
     let started = Instant::now();
     let pass = match db.guard().admit().await {
         Ok(pass) => pass,
-        Err(source) => return left_alone(policy.name, source),
+        Err(source) => return refused_by_breaker(policy.name, source),
     };
     let figures = db.metrics().of(policy.name);
     let mut split = TimeSplit::default();
@@ -144,8 +144,8 @@ where
     }
 }
 
-/// Returns the outcome of a transaction that was not begun, because the database is away.
-fn left_alone<T>(name: &'static str, source: DbErr) -> Outcome<T> {
+/// Returns the outcome of a transaction that was not begun, because the database is unavailable.
+fn refused_by_breaker<T>(name: &'static str, source: DbErr) -> Outcome<T> {
     Outcome {
         attempts: 0,
         ..Outcome::failed(TxnError::Unavailable {

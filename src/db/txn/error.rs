@@ -97,8 +97,8 @@ impl TxnError {
     #[must_use]
     pub fn duplicate(&self) -> Self {
         let as_text = |source: &DbErr| {
-            if engine::is_left_alone(source) {
-                engine::left_alone()
+            if engine::is_refused_by_breaker(source) {
+                engine::refused_by_breaker()
             } else {
                 DbErr::Custom(source.to_string())
             }
@@ -169,7 +169,7 @@ fn log_failure(error: &TxnError) {
         source: Some(source),
         ..
     } = error
-        && engine::is_left_alone(source)
+        && engine::is_refused_by_breaker(source)
     {
         return;
     }

@@ -75,7 +75,8 @@ pub struct Outcome<T> {
     /// The attempts made: 1 if the first one ended it, 0 if a rule refused the request before any
     /// attempt.
     pub attempts: u32,
-    /// How often the row took over, because a strategy had used up its attempts or Redis was away.
+    /// How often the row took over, because a strategy had used up its attempts or Redis was
+    /// unavailable.
     pub fallbacks: u32,
     pub split: TimeSplit,
 }

@@ -22,13 +22,13 @@ fn problem_text(problem: LineProblem, is_sold_out: bool) -> String {
             "This sale has ended. It is not in the total. You can remove it.".to_owned()
         }
         LineProblem::OverLimit { limit } => {
-            format!("{limit} is the limit for each customer. Change the quantity to continue.")
+            format!("{limit} is the limit per customer. Change the quantity to continue.")
         }
         LineProblem::Short { left: 0 } if is_sold_out => {
             "Sold out. Remove it to continue.".to_owned()
         }
         LineProblem::Short { left: 0 } => {
-            "All reserved. Remove it, or wait: some may come back.".to_owned()
+            "All reserved. Remove it, or wait: some may become available.".to_owned()
         }
         LineProblem::Short { left } => {
             format!("Only {left} left. Change the quantity to continue.")
@@ -121,7 +121,7 @@ mod tests {
             (
                 LineProblem::OverLimit { limit: 2 },
                 false,
-                "2 is the limit for each customer. Change the quantity to continue.",
+                "2 is the limit per customer. Change the quantity to continue.",
             ),
             (
                 LineProblem::Short { left: 0 },
@@ -131,7 +131,7 @@ mod tests {
             (
                 LineProblem::Short { left: 0 },
                 false,
-                "All reserved. Remove it, or wait: some may come back.",
+                "All reserved. Remove it, or wait: some may become available.",
             ),
             (
                 LineProblem::Short { left: 1 },

@@ -37,7 +37,7 @@ impl ClockOffset {
     }
 
     /// Takes a time that the server sent, and that arrived at `browser_ms`.
-    pub fn learn(&mut self, server_ms: i64, browser_ms: i64) {
+    pub fn observe(&mut self, server_ms: i64, browser_ms: i64) {
         let seen_ms = server_ms.saturating_sub(browser_ms);
         let kept_ms = self.ahead_ms.saturating_sub(DRIFT_MS);
         if seen_ms >= kept_ms.saturating_sub(STEP_MS) {
@@ -83,12 +83,12 @@ mod tests {
             let browser = |true_ms: i64| true_ms + wrong_by_ms;
             let mut offset = ClockOffset::new(10_000, browser(10_800));
             assert_eq!(offset.server_ms(browser(11_000)), 10_200);
-            offset.learn(12_000, browser(12_120));
+            offset.observe(12_000, browser(12_120));
             assert_eq!(offset.server_ms(browser(13_000)), 12_880);
-            offset.learn(14_000, browser(14_040));
+            offset.observe(14_000, browser(14_040));
             assert_eq!(offset.server_ms(browser(15_000)), 14_960);
             // A slow event changes almost nothing.
-            offset.learn(16_000, browser(18_000));
+            offset.observe(16_000, browser(18_000));
             assert_eq!(offset.server_ms(browser(20_000)), 19_958);
         }
     }
@@ -102,14 +102,14 @@ mod tests {
         offset.check_step(woken_ms, 250);
         assert_eq!(offset.server_ms(woken_ms), woken_ms);
         // An event that had arrived before the sleep, then a new one.
-        offset.learn(1_200, woken_ms);
+        offset.observe(1_200, woken_ms);
         assert_eq!(offset.server_ms(woken_ms), woken_ms - DRIFT_MS);
-        offset.learn(woken_ms, woken_ms + 50);
+        offset.observe(woken_ms, woken_ms + 50);
         let error_ms = offset.server_ms(woken_ms) - woken_ms;
         assert!((-2 * DRIFT_MS..=0).contains(&error_ms), "{error_ms}");
         // Long after that, a single late event changes nothing either.
         for second in 1..5 {
-            offset.learn(
+            offset.observe(
                 woken_ms + second * 1_000,
                 woken_ms + second * 1_000 + HOUR_MS,
             );
@@ -127,7 +127,7 @@ mod tests {
             offset.check_step(browser(1_000), 1_000);
             for event in 1..=events {
                 let sent_ms = 1_000 + event * 1_000;
-                offset.learn(sent_ms, browser(sent_ms + 40));
+                offset.observe(sent_ms, browser(sent_ms + 40));
             }
             assert_eq!(offset.server_ms(browser(5_000)), 4_960, "{moved_by_ms}");
         }
@@ -140,7 +140,7 @@ mod tests {
             // The browser's clock is fast by a millisecond per minute.
             let (server_ms, browser_ms) = (minute * 60_000, minute * 60_001);
             offset.check_step(browser_ms, server_ms);
-            offset.learn(server_ms, browser_ms);
+            offset.observe(server_ms, browser_ms);
             let error_ms = offset.server_ms(browser_ms) - server_ms;
             assert!((-2..=2).contains(&error_ms), "{error_ms}");
         }

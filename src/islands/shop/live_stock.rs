@@ -74,7 +74,7 @@ fn follow(live: Live, products: &[i64], rendered_at_ms: i64) {
             "sale" => live.sales.update(|sales| merge_sales(sales, data)),
             "clock" => {
                 if let Ok(server_ms) = data.parse() {
-                    clock.learn(server_ms);
+                    clock.observe(server_ms);
                 }
             }
             _ => {}

@@ -35,9 +35,9 @@ impl ServerClock {
     }
 
     /// Takes a time that the server sent.
-    pub fn learn(&self, server_ms: i64) {
+    pub fn observe(&self, server_ms: i64) {
         self.check_step();
-        self.offset.borrow_mut().learn(server_ms, browser_ms());
+        self.offset.borrow_mut().observe(server_ms, browser_ms());
         self.tick();
     }
 

@@ -83,7 +83,7 @@ fn button(
             on:submit=move |event| post::submit_in_place(event, move |response| problem.set(response.err()))
         >
             <input type="hidden" name="id" value=id.to_owned()/>
-            <input type="hidden" name="wish" value=control.command.as_str()/>
+            <input type="hidden" name="command" value=control.command.as_str()/>
             <button class=control.class type="submit" title=control.help aria-keyshortcuts=control.key>
                 {control.name}" "<Key key=control.key/>
             </button>

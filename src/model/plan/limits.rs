@@ -184,7 +184,7 @@ fn check_faults(plan: &SimulationPlan, errors: &mut Errors) {
     for (kind, _) in plan.faults.iter() {
         errors.unless(!kind.needs_race_window(), "faults", || {
             format!(
-                "The fault {} cannot strike with {key}, which has no moment between read and write.",
+                "The fault {} cannot be injected with {key}, which has no pause between read and write.",
                 kind.as_str()
             )
         });
@@ -225,7 +225,7 @@ fn check_servers(plan: &SimulationPlan, errors: &mut Errors) {
     for (kind, _) in plan.faults.iter() {
         errors.unless(!kind.is_server_side(), "faults", || {
             format!(
-                "The fault {} is injected inside the shop's process, which buyers who use servers cannot do.",
+                "The fault {} is injected inside the shop's process, so the buyers cannot use servers.",
                 kind.as_str()
             )
         });

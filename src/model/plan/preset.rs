@@ -99,7 +99,7 @@ pub const PRESETS: [Preset; 11] = [
         },
     },
     Preset {
-        name: "A buyer dies holding the lock",
+        name: "A buyer freezes holding the lock",
         description: "Two buyers freeze before they write. Which other buyers wait for them, and for how long?",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::RowLock, StrategyKey::ConditionalUpdate],

@@ -376,14 +376,14 @@ strategies! {
         summary:
             "reserves at a counter in Redis, then updates the row conditionally: the row decides",
         explanation:
-            "Each buyer reserves at a counter in Redis under a lease, and then sends the conditional \
-                update. The buyer who finds the counter empty asks the row under its lock, and the \
-                counter learns what the row says.",
+            "Each buyer reserves at a counter in Redis under a lease, and then sends the conditional update. A buyer \
+                who finds the counter empty queries the row under its lock, and the counter is set to the row’s \
+                value.",
         watch_for:
-            "Few buyers at the row once it is sold out: Redis repeats its last refusal, on every \
-                server, for 100 ms.",
+            "Few buyers at the row once it is sold out: Redis repeats the row’s last rejection, on every server, for \
+             100 ms.",
         choose_it_when:
-            "Many servers ask for a sold-out product, and the database should not hear all of them.",
+            "Many servers request a sold-out product, and the database should not receive every request.",
         decisive: "stock.available >=",
         decisive_on_mysql: None,
         application_part: Some("a counter in Redis, before and after the transaction"),
@@ -410,8 +410,8 @@ strategies! {
                 is greater than all before. The row stores the token of its last writer, and rejects \
                 a smaller one: a holder that was paused for too long changes nothing.",
         watch_for:
-            "No lock queue in the database: buyers wait in the servers’ memory, and one of each \
-                server asks Redis.",
+            "No lock queue in the database: buyers wait in the servers’ memory, and one buyer per server asks Redis \
+             for the lock.",
         choose_it_when:
             "The work to serialize is outside of the database, and what it writes can check a token.",
         decisive: "stock.fence <",
@@ -440,10 +440,10 @@ strategies! {
                 conditional update then confirms, whether the reservation still exists or not: the \
                 row decides.",
         watch_for:
-            "Buyers who pay for a long time hold no connection and no lock; a reservation that ran \
-                out is confirmed if the row still has the unit.",
+            "Buyers whose payment takes long hold no connection and no lock; an expired reservation is confirmed if \
+             the row still has the unit.",
         choose_it_when:
-            "Payments take long, and most reservations should be refused without the database.",
+            "Payments take long, and most rejections should not need the database.",
         decisive: "stock.available >=",
         decisive_on_mysql: None,
         application_part: Some("a reservation in Redis, before and after the transaction"),
@@ -466,14 +466,13 @@ strategies! {
         summary:
             "answers at once with a place in a durable queue, from which consumers write batches",
         explanation:
-            "Each buyer puts the order into a stream in Redis and gets a place in the queue. Consumers \
-                write the orders in batches, each one once, and a buyer has bought when the order is \
-                written.",
+            "Each buyer puts the order into a stream in Redis and gets a place in the queue. Consumers write the \
+                orders in batches, each one once, and a purchase is complete when its order is written.",
         watch_for:
             "No lock queue in the database. Buyers wait for their place in the queue, in the order of \
                 arrival, and the last ones wait longest.",
         choose_it_when:
-            "The crowd is larger than the database for longer than a request may wait.",
+            "Buyers arrive faster than the database can write, for longer than a request may wait.",
         decisive: "UPDATE stock s SET",
         decisive_on_mysql: Some("UPDATE stock SET"),
         application_part: Some("a queue in Redis, in front of the transaction"),
@@ -530,8 +529,8 @@ strategies! {
                 value. If a buyer pauses until the lease of the lock has ended, another buyer takes \
                 the lock, and both write.",
         watch_for:
-            "It works until one buyer pauses for more than a second, as a garbage collector or a slow \
-                disk can make it.",
+            "It works until one buyer pauses for more than a second, for example because of a garbage collector or a \
+             slow disk.",
         choose_it_when:
             "You want to show why a lock with a lease needs a token that the row checks.",
         decisive: "UPDATE stock SET available = $1",
@@ -560,8 +559,8 @@ strategies! {
                 buyer whose connection or server is lost between the two has taken the unit in Redis \
                 only: no other buyer gets it.",
         watch_for:
-            "Stock that does not reach zero: Redis rejects buyers while the row still has the units \
-                that were lost on the way.",
+            "Stock that does not reach zero: Redis rejects buyers while the row still has units that only Redis \
+             subtracted.",
         choose_it_when:
             "You want to show why a counter in front of the row needs leases and reconciliation.",
         decisive: "UPDATE stock SET",

@@ -1,5 +1,5 @@
-//! A gateway behind a breaker: while the provider is away, calls are refused at once, and nothing
-//! is charged.
+//! A gateway behind a breaker: while the provider is unavailable, calls are refused at once, and
+//! nothing is charged.
 
 use std::{sync::Arc, time::Instant};
 
@@ -53,7 +53,7 @@ impl GuardedGateway {
 
     fn pass(&self) -> Result<Pass, GatewayError> {
         let pass = self.breaker.admit(Instant::now());
-        pass.map_err(|_| left_alone())
+        pass.map_err(|_| refused_by_breaker())
     }
 
     /// Reports the end of a call to the breaker.
@@ -82,8 +82,10 @@ fn is_answer<T>(result: &Result<T, GatewayError>) -> bool {
     matches!(result, Ok(_) | Err(GatewayError::Refused(_)))
 }
 
-fn left_alone() -> GatewayError {
-    GatewayError::NotSent("it did not answer a moment ago, and is left alone".to_owned())
+fn refused_by_breaker() -> GatewayError {
+    GatewayError::NotSent(
+        "it did not answer a moment ago, and gets no request until a probe is answered".to_owned(),
+    )
 }
 
 #[async_trait]

@@ -1,5 +1,5 @@
-//! What the two carts of a shopper share: the limits for each customer, and the contact, which a
-//! shopper types once.
+//! What the two carts of a shopper share: the limits per customer, and the contact, which a shopper
+//! types once.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Checks that what the shopper holds in their other cart, together with `lines`, is within the
-/// limits for each customer.
+/// limits per customer.
 ///
 /// # Errors
 /// [`ShopError::OverLimitWithOtherCart`].

@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use super::{Gates, GatesError, Reconciliation, Seeding, apart, each, read_rows};
 use crate::{
     db::{entity::product, txn},
-    shop::inventory::gate::Learning,
+    shop::inventory::gate::LevelWrite,
 };
 
 /// Seeds and reconciles the gates; see [`crate::shop::Shop::gate_administration`].
@@ -15,8 +15,8 @@ pub struct GateAdministration<'a> {
 }
 
 impl GateAdministration<'_> {
-    /// Teaches each product of the shop's gate its stock row, whatever the gate knew. A purchase
-    /// does the same for its product when it finds no gate.
+    /// Writes the stock row of each product of the shop to its gate, whatever the gate contained. A
+    /// purchase does the same for its product when it finds no gate.
     pub async fn seed(self) -> Result<Seeding, GatesError> {
         let gate = self.gates.gate()?;
         let reader = self.gates.shop.db.reader();
@@ -30,19 +30,19 @@ impl GateAdministration<'_> {
             .map_err(txn::read_error)?;
         let rows = read_rows(reader, &ids).await;
         let rows = rows.map_err(txn::read_error)?;
-        let learnt = each(gate, rows, |gate, id, level| async move {
-            gate.learn(id, level, Learning::Always).await
+        let stored = each(gate, rows, |gate, id, level| async move {
+            gate.store_level(id, level, LevelWrite::Always).await
         });
-        let (learnt, failed) = apart(learnt.await);
-        self.gates.unless_away(&failed).await?;
+        let (stored, failed) = apart(stored.await);
+        self.gates.unless_unavailable(&failed).await?;
         Ok(Seeding {
-            seeded: learnt.len(),
+            seeded: stored.len(),
             failed,
         })
     }
 
-    /// Teaches each gate that differs its stock row, as maintenance does every two seconds. Returns
-    /// `None` if a server is at it.
+    /// Writes the stock row to each gate that differs, as maintenance does every two seconds.
+    /// Returns `None` if a server is at it.
     pub async fn reconcile(self) -> Result<Option<Reconciliation>, GatesError> {
         self.gates.reconcile().await
     }

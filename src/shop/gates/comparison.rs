@@ -4,13 +4,13 @@ use std::fmt;
 
 use crate::shop::inventory::{
     counters::Level,
-    gate::{GateState, Learning},
+    gate::{GateState, LevelWrite},
 };
 
 /// How a gate differs from its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Difference {
-    /// It was learnt from another start of Redis: no purchase uses it.
+    /// It was written at another start of Redis: no purchase uses it.
     NotCurrent,
     /// It knows a level that the row never had.
     NeverInRow,
@@ -41,11 +41,11 @@ impl Difference {
         }
     }
 
-    /// How the gate has to learn its row.
-    pub(super) fn learning(self) -> Learning {
+    /// How the row has to be written to the gate.
+    pub(super) fn level_write(self) -> LevelWrite {
         match self {
-            Self::AboveRow | Self::BelowRow => Learning::IfNewer,
-            Self::NotCurrent | Self::NeverInRow | Self::LeasesDiffer => Learning::Always,
+            Self::AboveRow | Self::BelowRow => LevelWrite::IfNewer,
+            Self::NotCurrent | Self::NeverInRow | Self::LeasesDiffer => LevelWrite::Always,
         }
     }
 
@@ -102,7 +102,7 @@ impl fmt::Display for GateReport {
         let Self { gate, .. } = self;
         write!(
             f,
-            "product {}: the gate has {} at version {}, less {} in {} leases",
+            "product {}: the gate has {} at version {}, minus {} in {} leases",
             self.product_id, gate.level.available, gate.level.version, gate.active, gate.leases
         )?;
         match self.row {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_that_knows_its_row_does_not_differ() {
+    fn a_gate_with_the_level_of_its_row_does_not_differ() {
         assert_eq!(between(gate(5, 3, 0), level(5, 3)), None);
         assert_eq!(between(gate(5, 3, 2), level(5, 3)), None);
         // A purchase of two units is committed and has not confirmed yet.

@@ -38,7 +38,7 @@ impl ProductInspection {
             ("Lock", or(lock, "free")),
             ("Last token in Redis", or(last_token, "none")),
             ("Token of the row", self.row_token.to_string()),
-            ("Repeated refusal", or(refusal, "none")),
+            ("Repeated rejection", or(refusal, "none")),
         ]
     }
 }

@@ -1,19 +1,20 @@
 //! The stock gate: a counter in Redis in front of the stock row.
 //!
-//! The row decides; the gate only knows what the row said. It holds the newest level that it has
-//! learnt (`available` at `version`) and the leases of purchases that are on their way to the row.
-//! A purchase reserves a lease under its key, goes to the row, and then confirms with the level
-//! that it left there, or releases. A level with an older version is ignored, and ending a lease
-//! twice does nothing, so the order in which purchases confirm does not matter, and a purchase that
-//! never comes back is a lease that runs out.
+//! The row decides; the gate stores the newest level of the row that was written to it (`available`
+//! at `version`) and the leases of purchases that are on their way to the row. A purchase reserves
+//! a lease under its key, goes to the row, and then confirms with the level that it left there, or
+//! releases. A level with an older version is ignored, and ending a lease twice does nothing, so
+//! the order in which purchases confirm does not matter. If a purchase never returns, its lease
+//! expires.
 //!
 //! Nothing in Redis can sell or lose a unit:
 //! - A gate that lets too many through does no harm: the row refuses.
 //! - A gate with too few units left refuses no one: the purchase goes to the row, under its lock.
 //!   Only what the row refused less than [`REFUSAL_TTL`] ago is refused again without asking it, as
 //!   from the sold-out cache, but for all servers.
-//! - A gate that was learnt from another start of Redis, or that is gone, is unknown: purchases go
-//!   to the row, and the first of them teaches the gate its level. So does [`crate::shop::gates`].
+//! - A gate that was written at another start of Redis, or that does not exist, is unknown:
+//!   purchases go to the row, and the first of them writes its level to the gate. So does
+//!   [`crate::shop::gates`].
 //!
 //! See docs/decisions/0045-redis-in-front-of-the-row.md.
 
@@ -37,7 +38,7 @@ use std::{
 
 use self::{
     keys::Keys,
-    scripts::{FORGET, GATES, INSPECT, LEARN, RELEASE, RESERVE},
+    scripts::{FORGET, GATES, INSPECT, RELEASE, RESERVE, STORE_LEVEL},
 };
 use super::{
     counters::Level, process_locks::ProcessLocks, queue_followers::Followers, sold_out::REFUSAL_TTL,
@@ -77,14 +78,14 @@ pub struct Reservation {
     pub key: String,
 }
 
-/// What the gate knows about a reservation.
+/// The answer of the gate to a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// The gate has no level of this product, or Redis is away: the row decides.
+    /// The gate has no level of this product, or Redis is unavailable: the row decides.
     Unknown,
     /// The units are leased to the purchase.
     Reserved { left: i64 },
-    /// Too few units are left, as far as the gate knows: the row decides.
+    /// Too few units are left, by the level in the gate: the row decides.
     Short { left: i64 },
     /// The row has just refused as many units.
     Refused(RecentRefusal),
@@ -147,7 +148,7 @@ impl RedisClock {
 /// A gate as it is in Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GateState {
-    /// True if it was learnt from this start of Redis: otherwise no purchase uses it.
+    /// True if it was written at this start of Redis: otherwise no purchase uses it.
     pub is_current: bool,
     pub level: Level,
     /// Units of all leases, as the gate counts them.
@@ -166,9 +167,9 @@ impl GateState {
     }
 }
 
-/// How a level is learnt.
+/// How a level is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Learning {
+pub enum LevelWrite {
     /// If it is newer than what is known.
     IfNewer,
     /// Whatever is known.
@@ -264,7 +265,7 @@ impl StockGate {
         reservation: &Reservation,
         level: Level,
     ) -> Result<bool, Unavailable> {
-        self.run_learn(reservation, level, None, Learning::IfNewer)
+        self.run_store_level(reservation, level, None, LevelWrite::IfNewer)
             .await
     }
 
@@ -277,7 +278,7 @@ impl StockGate {
         level: Level,
         at_ms: i64,
     ) -> Result<bool, Unavailable> {
-        self.run_learn(reservation, level, Some(at_ms), Learning::IfNewer)
+        self.run_store_level(reservation, level, Some(at_ms), LevelWrite::IfNewer)
             .await
     }
 
@@ -290,26 +291,26 @@ impl StockGate {
         Ok(ended == 1)
     }
 
-    /// Teaches the gate of a product a level of its row.
-    pub async fn learn(
+    /// Stores a level of a product's row in its gate.
+    pub async fn store_level(
         &self,
         product_id: i64,
         level: Level,
-        learning: Learning,
+        write: LevelWrite,
     ) -> Result<(), Unavailable> {
         let nothing = Reservation {
             product_id,
             units: 0,
             key: String::new(),
         };
-        self.run_learn(&nothing, level, None, learning)
+        self.run_store_level(&nothing, level, None, write)
             .await
             .map(drop)
     }
 
-    /// Teaches the gate of a product the level at which the row refused a purchase under its lock,
-    /// at `at_ms` by the clock of Redis, as [`refuse`](Self::refuse) does.
-    pub async fn learn_refusal(
+    /// Stores in the gate of a product the level at which the row refused a purchase under its
+    /// lock, at `at_ms` by the clock of Redis, as [`refuse`](Self::refuse) does.
+    pub async fn store_rejection(
         &self,
         product_id: i64,
         level: Level,
@@ -320,7 +321,7 @@ impl StockGate {
             units: 0,
             key: String::new(),
         };
-        self.run_learn(&nothing, level, Some(at_ms), Learning::IfNewer)
+        self.run_store_level(&nothing, level, Some(at_ms), LevelWrite::IfNewer)
             .await
             .map(drop)
     }
@@ -371,17 +372,17 @@ impl StockGate {
 
     /// `refused` is the time of the refusal by the clock of Redis, if the row refused at this
     /// level.
-    async fn run_learn(
+    async fn run_store_level(
         &self,
         reservation: &Reservation,
         level: Level,
         refused: Option<i64>,
-        learning: Learning,
+        write: LevelWrite,
     ) -> Result<bool, Unavailable> {
         let keys = self.0.keys.of_gate(reservation.product_id);
-        let always = match learning {
-            Learning::IfNewer => "0",
-            Learning::Always => "1",
+        let always = match write {
+            LevelWrite::IfNewer => "0",
+            LevelWrite::Always => "1",
         };
         let arguments = [
             level.available.to_string(),
@@ -394,7 +395,7 @@ impl StockGate {
             always.to_owned(),
             reservation.product_id.to_string(),
         ];
-        let ended: i64 = self.0.redis.run(&LEARN, &keys, &arguments).await?;
+        let ended: i64 = self.0.redis.run(&STORE_LEVEL, &keys, &arguments).await?;
         Ok(ended == 1)
     }
 }

@@ -129,7 +129,7 @@ impl OrderQueue {
     }
 
     /// Appends an order, unless its key was accepted before. If `asks_gate`, it is refused if the
-    /// gate knows that the row has just refused as many units.
+    /// gate shows that the row has just rejected as many units.
     ///
     /// # Errors
     /// [`Unavailable`]: the order may be in the queue nevertheless.

@@ -125,7 +125,7 @@ impl Followers {
 
     /// Answers the callers who wait for an order, and forgets it. Copies of a failure hold its
     /// text.
-    pub fn settle(&self, order_id: Uuid, outcome: &Outcome<Receipt>) {
+    pub fn answer(&self, order_id: Uuid, outcome: &Outcome<Receipt>) {
         let Some(followed) = self.lock().remove(&order_id) else {
             return;
         };

@@ -2,8 +2,8 @@
 //!
 //! A queued order may be decided by several consumers at the same time, and again after a crash. It
 //! is decided under the lock of its stock row: the first decision is stored, as an order with its
-//! id or as a row here, and every later consumer finds it. So a caller who was refused never has an
-//! order, even if stock comes back before the entry is acknowledged.
+//! id or as a row here, and every later consumer finds it. So a caller who was rejected never has
+//! an order, even if stock comes back before the entry is acknowledged.
 
 use std::collections::HashMap;
 
@@ -60,9 +60,9 @@ impl QueueOutcome {
     }
 }
 
-/// Refuses an order that cannot be written, unless it is decided. Returns false if it is.
-pub async fn refuse(shop: &Shop, order: &QueuedOrder) -> Result<bool, TxnError> {
-    let policy = shop.policy("refuse a queued order");
+/// Rejects an order that cannot be written, unless it is decided. Returns false if it is.
+pub async fn reject(shop: &Shop, order: &QueuedOrder) -> Result<bool, TxnError> {
+    let policy = shop.policy("reject a queued order");
     let order = order.clone();
     txn::run_for_result(&shop.db, policy, move |work| {
         let order = order.clone();

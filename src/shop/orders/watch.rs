@@ -209,7 +209,7 @@ async fn poll(watch: Arc<OrderWatch>, db: Db, mut pace: Pace) {
         };
         match versions(&db, orders).await {
             Ok(versions) => watch.update(versions),
-            Err(error) => tracing::debug!(%error, "failed to read the watched orders"),
+            Err(error) => tracing::debug!(%error, "could not read the watched orders"),
         }
         tokio::time::sleep(QUERY_PAUSE).await;
     }

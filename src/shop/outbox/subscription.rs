@@ -102,7 +102,7 @@ impl OutboxAdministration<'_> {
         .await?;
         let deleted = retention::delete(&self.shop.db, &UNWANTED_EVENTS, EVENTS_MAX).await;
         if let Err(error) = deleted {
-            tracing::warn!(%error, "the events of the ended subscription are deleted later");
+            tracing::warn!(%error, "could not delete the events of the ended subscription; they are deleted later");
         }
         Ok(())
     }

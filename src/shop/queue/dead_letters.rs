@@ -1,4 +1,4 @@
-//! What an administrator does with a dead letter: puts it back, or refuses its order.
+//! What an administrator does with a dead letter: puts it back, or rejects its order.
 
 use crate::{
     model::ShopError,
@@ -34,24 +34,24 @@ impl QueueAdministration<'_> {
         match queue.revive(id, &order).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(gone()),
-            Err(error) => Err(away(&error)),
+            Err(error) => Err(redis_unavailable(&error)),
         }
     }
 
-    /// Refuses the order of a dead letter, unless it is decided, and removes the letter.
+    /// Rejects the order of a dead letter, unless it is decided, and removes the letter.
     ///
     /// # Errors
     /// [`ShopError::InvalidState`] if it is gone, or Redis does not answer;
     /// [`ShopError::Unavailable`] if the database is.
-    pub async fn refuse(self, id: &str) -> Result<(), ShopError> {
+    pub async fn reject(self, id: &str) -> Result<(), ShopError> {
         let (queue, letter) = self.read(id).await?;
         if let Some(order) = &letter.order {
-            queue_outcome::refuse(self.shop, order).await?;
+            queue_outcome::reject(self.shop, order).await?;
         }
         match queue.discard(id, letter.order.as_ref()).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(gone()),
-            Err(error) => Err(away(&error)),
+            Err(error) => Err(redis_unavailable(&error)),
         }
     }
 
@@ -65,18 +65,18 @@ impl QueueAdministration<'_> {
         match queue.dead_letter(id).await {
             Ok(Some(letter)) => Ok((queue, letter)),
             Ok(None) => Err(gone()),
-            Err(error) => Err(away(&error)),
+            Err(error) => Err(redis_unavailable(&error)),
         }
     }
 }
 
 fn gone() -> ShopError {
     ShopError::InvalidState(
-        "This dead letter is gone. Load the page again to see what is left.".to_owned(),
+        "This dead letter no longer exists. Reload the page to see the remaining ones.".to_owned(),
     )
 }
 
-fn away(error: &Unavailable) -> ShopError {
+fn redis_unavailable(error: &Unavailable) -> ShopError {
     tracing::debug!(%error, "a dead letter cannot be changed now");
     ShopError::InvalidState("Redis does not answer. Try again later.".to_owned())
 }

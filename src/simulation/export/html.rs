@@ -140,7 +140,7 @@ fn replay_section(run: &RunSnapshot) -> impl IntoView + use<> {
     let charts = [
         ("stock", "Stock remaining"),
         ("successes", "Successes per second"),
-        ("unsuccessful", "Unsuccessful attempts"),
+        ("unsuccessful", "Rejected or failed"),
     ]
     .map(|(id, title)| view! { <figure class="chart"><h3>{title}</h3><div id=format!("chart-{id}")></div></figure> });
     view! {
@@ -164,7 +164,7 @@ fn replay_section(run: &RunSnapshot) -> impl IntoView + use<> {
                             <th scope="col">"At this moment"</th>
                             <th scope="col" class="n">"Remaining"</th>
                             <th scope="col" class="n">"Sold"</th>
-                            <th scope="col" class="n">"Unsuccessful"</th>
+                            <th scope="col" class="n">"Rejected or failed"</th>
                             <th scope="col" class="n">"Oversold"</th>
                         </tr>
                     </thead>

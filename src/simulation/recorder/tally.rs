@@ -24,7 +24,7 @@ pub const LATENCY_DIGITS: u8 = 3;
 /// Significant digits of the parts of a latency. Each shard has a histogram for each part.
 pub const PART_DIGITS: u8 = 2;
 
-/// An attempt with an unknown outcome: only the database knows whether it created an order.
+/// An attempt with an unknown outcome: only the database shows whether it created an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnresolvedAttempt {
     pub buyer: u32,

@@ -221,7 +221,7 @@ async fn last_point(work: &Work, lane_id: i64) -> Result<Sample, Abort> {
     Ok(last.unwrap_or_default())
 }
 
-/// The verdict as far as the database knows it. The buyers' answers were in the memory of the
+/// The verdict from the rows of the database alone. The buyers' answers were in the memory of the
 /// server: an attempt without an order counts as rejected if a stored point says so, and otherwise
 /// as interrupted.
 fn verdict(

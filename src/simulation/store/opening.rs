@@ -116,7 +116,7 @@ pub(super) async fn insert_run(
         state: Set(state.to_owned()),
         plan: Set(plan),
         verdict: NotSet,
-        wish: NotSet,
+        command: NotSet,
         events: NotSet,
         failure: NotSet,
         started_at: NotSet,

@@ -66,7 +66,7 @@ pub async fn record_progress(
                     insert_points(work, lane.lane_id, &lane.samples).await?;
                 }
             }
-            Ok(RunCommand::named(&run.wish).unwrap_or_default())
+            Ok(RunCommand::named(&run.command).unwrap_or_default())
         })
     })
     .await

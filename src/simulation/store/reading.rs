@@ -169,7 +169,7 @@ fn state(run: &simulation_run::Model) -> RunState {
         .find(|state| state.as_str() == run.state);
     match stored {
         Some(over) if over.is_over() => over,
-        _ => RunCommand::named(&run.wish).unwrap_or_default().state(),
+        _ => RunCommand::named(&run.command).unwrap_or_default().state(),
     }
 }
 

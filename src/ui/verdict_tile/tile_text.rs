@@ -82,7 +82,8 @@ fn pending_text(run: &RunSnapshot, units_per_attempt: u32) -> TileText {
         icon: CLOCK,
         headline: if has_started { "Counting" } else { "Waiting" }.to_owned(),
         text: format!(
-            "{}Preliminary, from the buyers’ responses. The database decides when the last buyer has finished.",
+            "{}Preliminary, from the buyers’ responses. The result is counted in the database when the last buyer has \
+             finished.",
             lost_so_far(run, units_per_attempt)
         ),
     }

@@ -88,7 +88,7 @@ impl Metrics {
             || Journey::ALL.map(|journey| ([("journey", journey.label())], selling.of(journey)));
         writer.counters(
             "doorbuster_checkout_attempts",
-            "Attempts to buy, reserve or pay that began; a client that leaves ends none",
+            "Attempts to buy, reserve or pay that began, also if the client left before the end",
             journeys().map(|(label, journey)| (label, journey.attempts.get())),
         )?;
         writer.counters(
@@ -98,7 +98,7 @@ impl Metrics {
         )?;
         writer.counters(
             "doorbuster_checkout_refusals",
-            "Attempts to buy, reserve or pay that were refused, by reason",
+            "Attempts to buy, reserve or pay that were rejected or failed, by reason",
             journeys().into_iter().flat_map(|([label], journey)| {
                 let refusals = journey.refusals();
                 refusals.map(move |(reason, count)| ([label, ("reason", reason)], count))
@@ -111,7 +111,8 @@ impl Metrics {
         )?;
         writer.counters(
             "doorbuster_strategy_fallbacks",
-            "Purchases and reservations for which the row took over, because a strategy had used up its attempts or Redis was away",
+            "Purchases and reservations that fell back to the stock row, because a strategy had used up its attempts \
+             or Redis was unavailable",
             selling
                 .fallbacks()
                 .map(|(strategy, count)| ([("strategy", strategy)], count)),

@@ -235,7 +235,7 @@ mod tests {
             events_lost: 1,
             log_lines_lost: 1,
             protection: Protection {
-                breakers_away: 1,
+                breakers_not_closed: 1,
                 breaker_openings: 1,
                 requests_refused: 5,
                 paying_refused: 1,

@@ -11,7 +11,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Protection {
     /// Breakers that are not closed.
-    pub breakers_away: u64,
+    pub breakers_not_closed: u64,
     pub breaker_openings: u64,
     /// Requests that were refused because the server was full.
     pub requests_refused: u64,
@@ -23,7 +23,7 @@ pub struct Protection {
 impl Protection {
     /// Reads the numbers of a server now.
     pub fn now(state: &AppState) -> Self {
-        let away = breakers(&state.shop).filter(|(_, one)| one.state() != State::Closed);
+        let not_closed = breakers(&state.shop).filter(|(_, one)| one.state() != State::Closed);
         let limits = &state.admission;
         let limiters = [&limits.requests, &limits.payments, &limits.operators];
         let refused = limiters.into_iter().flat_map(|one| one.refusals());
@@ -32,7 +32,7 @@ impl Protection {
         let paying = paying.chain(limits.payments.refusals());
         let retries = state.shop.db().guard().retries();
         Self {
-            breakers_away: away.count() as u64,
+            breakers_not_closed: not_closed.count() as u64,
             breaker_openings: breakers(&state.shop).map(|(_, one)| one.openings()).sum(),
             requests_refused: refused.map(|(_, count)| count).sum(),
             paying_refused: paying.map(|(_, count)| count).sum(),

@@ -1,9 +1,9 @@
-//! The administrators who may go on reading the figures while the database is away, which knows
-//! their sessions.
+//! The administrators who may go on reading the figures while the database is unavailable, which
+//! knows their sessions.
 //!
 //! A session is remembered here when a request of it was verified. Every two seconds, it is
 //! verified again, as a stream does: one that was signed out on another server is forgotten. While
-//! the database is away, no server can sign a session out. See
+//! the database is unavailable, no server can sign a session out. See
 //! docs/decisions/0054-health-without-a-database.md.
 
 use std::{

@@ -138,7 +138,7 @@ pub fn paths() -> Paths {
             Administrator,
             "Subscribe to events, end the subscription, or send events again",
         ),
-        form::<ActOnDeadLetter>(Administrator, "Put a dead letter back, or refuse its order"),
+        form::<ActOnDeadLetter>(Administrator, "Put a dead letter back, or reject its order"),
         form::<StartSimulation>(Administrator, "Start a simulated flash sale"),
         form::<ControlSimulation>(Administrator, "Pause, resume, stop or abort a run"),
         form::<RenameSimulation>(Administrator, "Name a run and add a note"),
@@ -198,8 +198,8 @@ fn answers() -> [(String, RefOr<Response>); 3] {
     [
         answer(
             "200",
-            "Carried out. Location is the page that a browser would open next; a form of the stepper also answers with \
-             the session.",
+            "Carried out. Location is the page that a browser would open next; a form of the stepper also returns the \
+             session.",
         ),
         answer(
             "302",

@@ -1,6 +1,6 @@
 //! Health checks: `/healthz` and `/api/health` report that the process responds, and nothing else:
-//! a supervisor that restarts servers because their database is away makes the outage longer.
-//! `/readyz` reports that the server can sell.
+//! a supervisor that restarts servers because their database is unavailable makes the outage
+//! longer. `/readyz` reports that the server can sell.
 
 use axum::{
     Json, extract,
@@ -60,8 +60,8 @@ pub async fn liveness() -> Json<HealthJson> {
     Json(HealthJson { status: "ok" })
 }
 
-/// `GET /readyz`: 503 while the server stops, while the database cannot be read or is left alone,
-/// and while the server's heartbeat, which it writes every second, cannot be written.
+/// `GET /readyz`: 503 while the server stops, while the database cannot be read or its breaker is
+/// open, and while the server's heartbeat, which it writes every second, cannot be written.
 ///
 /// Probes share reads of the database. All else is in memory, and looked at by each of them, after
 /// the read: the server may have begun to stop since.
@@ -84,7 +84,7 @@ fn obstacle(state: &AppState) -> Option<&'static str> {
     // The read may have waited for the database since before the breaker opened.
     let breaker = state.shop.db().guard().breaker();
     if breaker.is_some_and(|breaker| breaker.state() != State::Closed) {
-        return Some("leaves the database alone");
+        return Some("waiting for the database");
     }
     let heartbeat = state.health.heartbeat_age();
     heartbeat

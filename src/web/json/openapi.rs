@@ -78,7 +78,7 @@ impl ApiDocument {
     tag = "Server",
     responses(
         (status = 200, description = "The document", body = Value),
-        (status = 304, description = "The document has still the ETag of `If-None-Match`"),
+        (status = 304, description = "The document still has the ETag of `If-None-Match`"),
         SimpleProblems
     )
 )]

@@ -92,7 +92,7 @@ impl From<OrderView> for OrderJson {
     }
 }
 
-/// Problems of an order, and those for which a queued order is refused.
+/// Problems of an order, and those for which a queued order is rejected.
 pub struct OrderProblems;
 
 impl IntoResponses for OrderProblems {
@@ -121,7 +121,7 @@ impl IntoResponses for OrderProblems {
 /// One order.
 ///
 /// Its public id, which a purchase returns, is the permission to read it. It contains neither name
-/// nor address. An order that waits in the queue is 202, and one that the queue refused is the
+/// nor address. An order that waits in the queue is 202, and one that was rejected is the
 /// problem that the purchase would have had.
 #[utoipa::path(
     get,

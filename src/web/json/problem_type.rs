@@ -64,7 +64,7 @@ problem_types! {
     SignedOut "signed-out" 401 "Signed out"
         "The administrator's session ended before the form arrived. Nothing was changed; send it again.";
     WrongPassword "wrong-password" 401 "Wrong password"
-        "The password is not the administrator's. Too many wrong ones are limited for each address.";
+        "The password is not the administrator's. Wrong passwords are limited per address.";
     SignatureInvalid "signature-invalid" 401 "Invalid signature"
         "The webhook has no signature, one of another secret, or one that is older than five minutes.";
     CardDeclined "card-declined" 402 "Card declined"
@@ -90,9 +90,9 @@ problem_types! {
     UnknownStory "unknown-story" 404 "Unknown story"
         "The stepper has no story with this key.";
     UnknownStepper "unknown-stepper-session" 404 "Unknown stepper session"
-        "The session has ended, or another server holds it. Start it again.";
+        "The session has ended, or is in the memory of another server. Start it again.";
     UnknownAddress "unknown-address" 404 "Unknown address"
-        "Nothing is at this address. GET /api/openapi.json lists what there is.";
+        "This address does not exist. GET /api/openapi.json lists all addresses.";
     MethodNotAllowed "method-not-allowed" 405 "Method not allowed"
         "The address exists, but not for this HTTP method. The Allow header lists the methods.";
     BodyUnfinished "body-unfinished" 408 "Incomplete request"
@@ -100,13 +100,13 @@ problem_types! {
     InsufficientStock "insufficient-stock" 409 "Insufficient stock"
         "Fewer units are available than were requested. The members available and requested have the numbers.";
     OverCustomerLimit "over-customer-limit" 409 "Over the limit per customer"
-        "One customer may not have so many units of this product. Order fewer.";
+        "This exceeds the number of units that one customer may buy. Order fewer.";
     TooManyInCart "too-many-in-cart" 409 "Too many in the cart"
         "The cart already contains this product, and the total would exceed the limit. Add fewer units.";
     LimitedPerCustomer "limited-per-customer" 409 "Limited per customer"
         "An express purchase names no customer, so it does not sell a product with a limit. Buy it on its page.";
     SaleNotStarted "sale-not-started" 409 "Sale not started"
-        "The product's sale opens later; startsAt of GET /api/products/{id} says when.";
+        "The product's sale opens later; see startsAt of GET /api/products/{id}.";
     SaleEnded "sale-ended" 409 "Sale ended"
         "The product's sale is over.";
     CartEmpty "cart-empty" 409 "Empty cart"
@@ -122,7 +122,7 @@ problem_types! {
     ItemsChanged "items-changed" 409 "Items changed"
         "The cart is no longer the one that was shown. Nothing was charged; check it and pay again.";
     CodeNotActive "code-not-active" 409 "Discount code not active"
-        "The discount code is switched off, or its time has not come or is over.";
+        "The discount code is switched off, or its period has not started or has ended.";
     CodeBelowMinimum "code-below-minimum" 409 "Below the code's minimum"
         "The discount code requires a larger order.";
     CodeUsedUp "code-used-up" 409 "Discount code used up"
@@ -158,7 +158,7 @@ problem_types! {
     IdempotencyKeyInvalid "idempotency-key-invalid" 422 "Invalid idempotency key"
         "A key has 16 to 100 letters, digits, dots, colons, dashes or underscores. Use a random UUID.";
     CodeUnknown "code-unknown" 422 "Unknown discount code"
-        "There is no such discount code. Too many wrong ones are limited for each address.";
+        "There is no such discount code. Wrong codes are limited per address.";
     StrategyUnknown "strategy-unknown" 422 "Unknown strategy"
         "There is no such strategy. The OpenAPI document lists the names.";
     TooManyRequests "too-many-requests" 429 "Too many requests"
@@ -170,9 +170,9 @@ problem_types! {
     HoldsLimited "holds-limited" 429 "Reservations limited"
         "Too much is reserved from this address, or was reserved and not paid. Retry-After says how long to wait.";
     QueueFull "queue-full" 429 "Queue full"
-        "Too many purchases wait already. Nothing was bought; wait as long as Retry-After says.";
+        "Too many purchases are waiting. Nothing was bought; wait as long as Retry-After says.";
     Internal "internal" 500 "Internal error"
-        "A fault of the shop. The detail has the number of the incident, which is also in the log.";
+        "An error inside the shop. The detail has the number of the incident, which is also in the log.";
     ProviderUnavailable "provider-unavailable" 503 "Payment provider unavailable"
         "Nothing was charged. Wait as long as the Retry-After header says.";
     Unavailable "unavailable" 503 "Database unavailable"

@@ -154,7 +154,7 @@ impl IntoResponses for PurchaseProblems {
 /// nothing, and its key may be used again.
 ///
 /// With the strategy `redis-stream`, the order is put into a queue, and the answer is 202 with its
-/// place. Follow it at `Location`: it is bought when that answers 200. If it is refused, that
+/// place. Follow it at `Location`: it is bought when that answers 200. If it is rejected, that
 /// address answers with the problem.
 ///
 /// A buyer of a simulation run also sends the token of its run, in `Doorbuster-Buyer`, and buys

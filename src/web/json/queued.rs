@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 /// Seconds after which the client may ask again.
 const ASK_AGAIN_S: u64 = 1;
 
-/// An order that is accepted and not written yet. It may still be refused.
+/// An order that is accepted and not written yet. It may still be rejected.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = QueuedOrder)]
@@ -23,7 +23,7 @@ pub struct QueuedOrderJson {
     /// `queued`, or `held` if the shop could not write the order and looks into it.
     #[schema(example = "queued")]
     status: &'static str,
-    /// The orders in front of it, as far as the server knows.
+    /// The orders in front of it, by the server's latest count.
     #[schema(example = 42)]
     ahead: Option<u64>,
 }

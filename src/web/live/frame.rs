@@ -37,7 +37,7 @@ impl Frame {
             // JSON without indentation is one line.
             Ok(json) => Self::text(event, &json),
             Err(error) => {
-                tracing::error!(%error, event, "failed to serialize an event");
+                tracing::error!(%error, event, "could not serialize an event");
                 Self::KEEP_ALIVE
             }
         }

@@ -76,7 +76,7 @@ fn addresses(query: &str) -> Result<Vec<String>, ShopError> {
     let number = different.len();
     if number != followed.len() || !(1..=STREAMS_MAX).contains(&number) || !are_valid {
         return Err(ShopError::Invalid(format!(
-            "follow must be given 1 to {STREAMS_MAX} times, each with the address of another stream"
+            "follow must be given 1 to {STREAMS_MAX} times, each time with the address of a different stream"
         )));
     }
     Ok(followed)

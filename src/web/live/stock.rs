@@ -8,7 +8,7 @@
 //! | `clock` | the database's time, in milliseconds since 1970; at first, then with each heartbeat |
 //!
 //! The shop's script parses them without a JSON parser. Nothing is sent when a sale starts or ends:
-//! each page knows the times, and the clock.
+//! each page has the times, and the clock.
 
 use std::time::Instant;
 

@@ -129,7 +129,7 @@ impl StockWatch {
         let asked_at = Instant::now();
         match shop.sales().current(ids).await {
             Ok(read) => self.publish(shop, asked_at, &read),
-            Err(error) => tracing::debug!(%error, "failed to read the watched products"),
+            Err(error) => tracing::debug!(%error, "could not read the watched products"),
         }
     }
 

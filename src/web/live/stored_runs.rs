@@ -113,7 +113,7 @@ impl StoredRunWatch {
     async fn read(&self, shop: &Shop, id: Uuid) {
         match runs::find_with_locks(shop, id).await {
             Ok((snapshot, locks)) => self.update(id, StoredRun { snapshot, locks }),
-            Err(error) => tracing::debug!(%error, run = %id, "failed to read a watched run"),
+            Err(error) => tracing::debug!(%error, run = %id, "could not read a watched run"),
         }
     }
 

@@ -28,27 +28,28 @@ async fn fail_once(state: &AppState, check: &AbandonedRunsCheck) {
             runs,
             "marked simulation runs as failed because their server stopped"
         ),
-        Err(error) => tracing::warn!(%error, "failed to check for abandoned runs"),
+        Err(error) => tracing::warn!(%error, "could not check for abandoned runs"),
     }
 }
 
-/// The check of one server. While the database is away, no run can write its heartbeat, so a round
-/// in which the database is back only notes that: the next one finds the runs that are silent.
+/// The check of one server. While the database is unavailable, no run can write its heartbeat, so a
+/// round in which the database is back only notes that: the next one finds the runs that are
+/// silent.
 #[derive(Debug, Default)]
 pub struct AbandonedRunsCheck {
-    was_database_away: AtomicBool,
+    was_database_unavailable: AtomicBool,
 }
 
 impl AbandonedRunsCheck {
     /// Fails the runs that are abandoned. Returns their number.
     pub async fn run(&self, db: &Db) -> Result<u64, ShopError> {
-        let failed = if self.was_database_away.load(Ordering::Relaxed) {
+        let failed = if self.was_database_unavailable.load(Ordering::Relaxed) {
             store::server(db).await.map(|_| 0)
         } else {
             let failed = store::fail_abandoned(db, RUN_SILENT_MAX_S).await;
             failed.map_err(ShopError::from)
         };
-        self.was_database_away
+        self.was_database_unavailable
             .store(failed.is_err(), Ordering::Relaxed);
         failed
     }

@@ -61,7 +61,7 @@ async fn send_due(shop: &Shop, client: &Client, shutdown: &CancellationToken) {
             Ok(Some(claimed)) => claimed,
             Ok(None) => return,
             Err(error) => {
-                tracing::debug!(%error, "events are sent later");
+                tracing::debug!(%error, "could not send events; they are sent again");
                 return;
             }
         };
@@ -73,8 +73,8 @@ async fn send_due(shop: &Shop, client: &Client, shutdown: &CancellationToken) {
             Destination::Stream(name) => append_all(shop, name, &claimed).await,
         };
         // What cannot be settled is sent again when its claim ends.
-        if let Err(error) = shop.outbox().settle(results).await {
-            tracing::warn!(%error, "events were sent and will be sent again");
+        if let Err(error) = shop.outbox().store_results(results).await {
+            tracing::warn!(%error, "events were sent, but their results were not stored; they are sent again");
             return;
         }
     }

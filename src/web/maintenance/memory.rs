@@ -37,6 +37,6 @@ pub async fn forget_products(shop: &Shop) {
                 .collect();
             shop.feed().forget(&gone);
         }
-        Err(error) => tracing::debug!(%error, "failed to look for products that are gone"),
+        Err(error) => tracing::debug!(%error, "could not look for products that no longer exist"),
     }
 }

@@ -186,7 +186,7 @@ async fn report(
         _ => count_left().await,
     };
     match deleted {
-        Err(error) => tracing::warn!(error, left, "failed to delete old {name}"),
+        Err(error) => tracing::warn!(error, left, "could not delete old {name}"),
         Ok(deleted) if !deleted.is_complete => {
             tracing::warn!(
                 deleted = count,

@@ -18,6 +18,6 @@ pub async fn resolve_payments(shop: Shop, shutdown: CancellationToken) {
 
 async fn resolve_once(shop: &Shop) {
     if let Err(error) = shop.payments().resolve_unknown_outcomes().await {
-        tracing::warn!(%error, "failed to resolve payments");
+        tracing::warn!(%error, "could not resolve payments");
     }
 }

@@ -1,4 +1,4 @@
-//! Verifies the sessions again that may read the figures while the database is away.
+//! Verifies the sessions again that may read the figures while the database is unavailable.
 
 use tokio_util::sync::CancellationToken;
 
@@ -10,7 +10,7 @@ pub async fn verify(state: AppState, shutdown: CancellationToken) {
     every(VERIFIED_EVERY, &shutdown, || verify_once(&state)).await;
 }
 
-/// Runs one round. While the database is away, nothing changes.
+/// Runs one round. While the database is unavailable, nothing changes.
 pub async fn verify_once(state: &AppState) {
     let readers = state.health.readers();
     for session in readers.sessions() {
@@ -18,7 +18,7 @@ pub async fn verify_once(state: &AppState) {
             Ok(true) => readers.verified_again(session),
             Ok(false) => readers.ended(session),
             Err(error) => {
-                tracing::debug!(%error, "the sessions of administrators are verified later");
+                tracing::debug!(%error, "could not verify the sessions of administrators; the next round tries again");
                 return;
             }
         }

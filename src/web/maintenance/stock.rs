@@ -23,13 +23,13 @@ pub async fn maintain_stock(state: AppState, shutdown: CancellationToken) {
 async fn maintain_once(state: &AppState, server_id: Uuid) {
     let shop = &state.shop;
     if let Err(error) = shop.reservations().sweep_expired().await {
-        tracing::warn!(%error, "failed to release expired holds");
+        tracing::warn!(%error, "could not release expired holds");
     }
     if let Err(error) = shop.backorders().fulfill(FULFILL_MAX).await {
-        tracing::warn!(%error, "failed to fill backorders");
+        tracing::warn!(%error, "could not fulfil backorders");
     }
     match shop.operation().record_heartbeat(server_id).await {
         Ok(()) => state.health.heartbeat_written(Instant::now()),
-        Err(error) => tracing::warn!(%error, "failed to write the server's heartbeat"),
+        Err(error) => tracing::warn!(%error, "could not write the server's heartbeat"),
     }
 }

@@ -34,7 +34,7 @@ impl Failing {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for failure in failed {
             if !known.contains(&failure.product_id) {
-                tracing::warn!(%failure, "a gate cannot be reconciled; its purchases go to the row");
+                tracing::warn!(%failure, "a gate cannot be reconciled; its purchases use the stock row alone");
             }
         }
         *known = now;
@@ -45,15 +45,17 @@ async fn reconcile_once(shop: &Shop, failing: &Failing) {
     match shop.gates().reconcile().await {
         Ok(Some(done)) => {
             failing.log(&done.failed);
-            for report in &done.taught {
+            for report in &done.reconciled {
                 tracing::debug!(%report, "a gate differed from its row and was reconciled");
             }
         }
         Ok(None) | Err(GatesError::NoRedis) => {}
         // The connection logs when Redis goes and comes.
-        Err(GatesError::Redis(error)) => tracing::debug!(%error, "the gates are reconciled later"),
+        Err(GatesError::Redis(error)) => {
+            tracing::debug!(%error, "could not reconcile the gates; the next round tries again")
+        }
         Err(GatesError::Shop(error)) => {
-            tracing::warn!(%error, "failed to reconcile the gates in Redis");
+            tracing::warn!(%error, "could not reconcile the gates in Redis");
         }
     }
 }

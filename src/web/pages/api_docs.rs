@@ -48,7 +48,7 @@ fn ApiDocs(document: ApiDocument, origin: String) -> impl IntoView {
         .collect_view();
     view! {
         <main class="page" id="main" tabindex="-1">
-            <PageHead title="API" lead="Everything that a program can ask of this shop."/>
+            <PageHead title="API" lead="All requests that a program can send to this shop."/>
             <p class="api-about">
                 "The same as an "<a href="/api/openapi.json">"OpenAPI 3.1 document"</a>", which also describes the events that the shop sends. What can go wrong: "
                 <a href="/api/problems">"problem types"</a>". "

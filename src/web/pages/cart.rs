@@ -225,7 +225,7 @@ fn ReleasedNotice(released: Vec<ReleasedLine>) -> impl IntoView {
 fn bound_text(line: &CartLine) -> Option<String> {
     let most = line.most();
     match line.product.per_customer_limit {
-        Some(limit) if limit == most => Some(format!("{limit} is the limit for each customer.")),
+        Some(limit) if limit == most => Some(format!("{limit} is the limit per customer.")),
         _ if most < BOUND_SHOWN_BELOW && most > line.quantity.get() => {
             let more = most - line.quantity.get();
             Some(format!("You can add {more} more."))

@@ -36,8 +36,8 @@ fn CookiesBlocked(back: String) -> impl IntoView {
                 lead="Nothing was added or reserved, and you are not signed in."
             />
             <p>
-                "The shop needs one cookie of its own, to know which cart is yours and that you have signed in. \
-                 It is not used for advertising. If you deleted your cookies just now, open the page again: that is enough."
+                "The shop needs one cookie, to recognise your cart and your sign-in. It is not used for advertising. \
+                 If you deleted your cookies just now, open the page again: that is enough."
             </p>
             <ol>
                 <li>"Open your browser’s settings for this site, beside its address, and allow cookies."</li>

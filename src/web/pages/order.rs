@@ -48,7 +48,7 @@ pub fn OrderPage() -> impl IntoView {
     })
 }
 
-/// The page of an order in the queue. It loads again until the order is written or refused.
+/// The page of an order in the queue. It loads again until the order is written or rejected.
 fn waiting(ahead: Option<u64>) -> Page {
     let place = match ahead {
         None => "The shop is working on your order.".to_owned(),
@@ -56,8 +56,8 @@ fn waiting(ahead: Option<u64>) -> Page {
         Some(1) => "1 order is in front of yours.".to_owned(),
         Some(ahead) => format!("{ahead} orders are in front of yours."),
     };
-    let note = "You have not bought yet: stock may run out before your turn. This page follows your \
-                order. You can also come back to it later.";
+    let note = "Your purchase is not complete yet: stock may run out before your turn. This page follows your order. \
+                You can also come back to it later.";
     let body = view! { <QueuedOrder heading="In the queue" place note reload_s=WAITING_RELOAD_S/> };
     Page::private("Order in the queue", Bundle::None, body).refreshed_after(WAITING_RELOAD_S)
 }

@@ -1,4 +1,4 @@
-//! Reading the figures of *Health* while the database is away.
+//! Reading the figures of *Health* while the database is unavailable.
 
 use serde_json::Value;
 use tower_sessions::{SessionStore, session::Id};
@@ -28,8 +28,8 @@ impl Visit {
 /// # Errors
 /// [`ShopError::Unavailable`] if the session or the password cannot be read.
 pub async fn is_administrator(state: &AppState, session: Id) -> Result<bool, ShopError> {
-    let away = |_| ShopError::Unavailable { retry_after_s: 2 };
-    let record = state.sessions.load(&session).await.map_err(away)?;
+    let unavailable = |_| ShopError::Unavailable { retry_after_s: 2 };
+    let record = state.sessions.load(&session).await.map_err(unavailable)?;
     let record = record.as_ref();
     let credential = record.and_then(|record| record.data.get(ADMIN_KEY));
     let credential = credential.and_then(Value::as_str);

@@ -44,7 +44,7 @@ pub fn is_connection_lost(number: u16) -> bool {
 }
 
 /// The connection failed, the server stops, or it has no connection left (1040, 1203).
-pub fn is_away(number: u16) -> bool {
+pub fn is_unresponsive(number: u16) -> bool {
     is_connection_lost(number) || matches!(number, 1040 | 1203)
 }
 
@@ -118,7 +118,7 @@ mod tests {
             assert_eq!(sqlstate(number), "53100", "{number}");
             assert!(is_unavailable(number) && !is_retryable(number), "{number}");
             // The server is there: its callers are not refused before they ask it.
-            assert!(!is_away(number), "{number}");
+            assert!(!is_unresponsive(number), "{number}");
         }
     }
 

@@ -32,7 +32,7 @@ pub fn is_connection_lost(state: &str) -> bool {
 
 /// Class 08, and 57P01 to 57P03: the connection failed, or the server stops or starts. 53300: it
 /// has no connection left.
-pub fn is_away(state: &str) -> bool {
+pub fn is_unresponsive(state: &str) -> bool {
     ["08", "57P01", "57P02", "57P03", "53300"]
         .iter()
         .any(|class| state.starts_with(class))

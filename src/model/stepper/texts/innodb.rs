@@ -20,7 +20,8 @@ impl Story {
             },
             Self::SerializableAbort => SERIALIZABLE_ABORT,
             Self::Deadlock => StoryTexts {
-                watch_for: "Each waits for the other. InnoDB notices it in the moment in which B begins to wait, aborts one with error 1213, and the other continues.",
+                watch_for: "Each waits for the other. InnoDB detects the deadlock when B begins to wait. It aborts one \
+                            of the two with error 1213, and the other continues.",
                 why: "The rows are locked in the order of the cart. Two carts with the same products in a different order can each hold a lock that the other needs. Neither cart is wrong on its own, and waiting longer does not help. InnoDB aborts the transaction that has changed the fewest rows; here both have changed one, so it aborts the one that closed the cycle.",
                 ..texts
             },
@@ -61,7 +62,11 @@ pub(super) const REPEATABLE_READ: StoryTexts = StoryTexts {
     title: "REPEATABLE READ: a snapshot and the newest row",
     lead: "Two buyers take their snapshots, and then a third one buys.",
     watch_for: "Both B and C began before A’s sale. B reads with FOR UPDATE and sees 2 units; C reads without it and still sees 3.",
-    why: "At REPEATABLE READ, a plain SELECT reads the snapshot of the transaction’s first SELECT. A locking read and an UPDATE use the newest row. So C decides by 3 units and writes over a row that has 2: the lost update happens at this level too. PostgreSQL would abort both with 40001. MariaDB can do the same with error 1020: innodb_snapshot_isolation, which is on by default since MariaDB 11.6. Lock what you will write when you read it.",
+    why: "At REPEATABLE READ, a plain SELECT reads the snapshot of the transaction’s first SELECT. A locking read and \
+          an UPDATE use the newest row. So C decides based on 3 units and overwrites a row that has 2: the lost update \
+          happens at this level too. PostgreSQL would abort both with 40001. MariaDB can do the same with error 1020: \
+          innodb_snapshot_isolation, which is on by default since MariaDB 11.6. Lock what you will write when you read \
+          it.",
     sql: &[
         SqlLine(
             "SELECT available FROM stock WHERE product_id = 1; -- 3, the snapshot",

@@ -8,7 +8,8 @@ use super::{Check, Rule, or_none};
 
 pub const CODES_KEPT: Rule = Rule {
     name: "codes-kept",
-    requirement: "each code's use count equals its uses by orders of which something is kept, and exceeds neither its limit nor its limit per customer",
+    requirement: "each code's use count equals its uses by orders that are not completely cancelled or returned, and \
+                  exceeds neither its limit nor its limit per customer",
     checks: &[
         Check::restricted::<UsesDiffer>(
             "SELECT c.code, c.uses, c.uses_max, coalesce(u.counted, 0) AS counted
@@ -40,7 +41,7 @@ impl fmt::Display for UsesDiffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "code {}: says {} uses of {}, orders say {}",
+            "code {}: {} uses of {} in its row, {} in the orders",
             self.code, self.uses, self.uses_max, self.counted
         )
     }
@@ -107,7 +108,8 @@ impl fmt::Display for OrderUseDiffers {
 
 pub const LIMITS_KEPT: Rule = Rule {
     name: "limits-kept",
-    requirement: "when a line was sold, its customer kept no more of the product than the limit per customer at that time",
+    requirement: "when a line was sold, its customer had no more units of the product than the limit per customer at \
+                  that time",
     checks: &[Check::restricted::<LimitExceeded>(
         // What is kept only shrinks, so it was no less at the time of the sale.
         "SELECT k.email_folded, INTEGER(k.kept) AS kept, k.product_id, k.customer_limit, k.order_id
@@ -133,7 +135,7 @@ impl fmt::Display for LimitExceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} keeps {} of product {}, which was limited to {} when order {} was placed",
+            "{} has {} of product {}, which was limited to {} when order {} was placed",
             self.email_folded, self.kept, self.product_id, self.customer_limit, self.order_id
         )
     }
@@ -154,6 +156,6 @@ struct WithoutAnswer {
 
 impl fmt::Display for WithoutAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "key {} has no answer", self.subject)
+        write!(f, "key {} has no stored response", self.subject)
     }
 }

@@ -191,7 +191,7 @@ impl fmt::Display for AskedDiffers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "payment {}: {} cents asked for order {} of {}",
+            "payment {}: {} cents requested for order {} of {}",
             self.payment_id, self.amount_cents, self.order_id, self.total_cents
         )
     }

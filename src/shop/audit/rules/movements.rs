@@ -80,7 +80,7 @@ impl fmt::Display for HoldNotNamedOnce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "hold {} of order {}: {} units sold, movements name it for {}",
+            "hold {} of order {}: {} units sold, movements reference it for {}",
             self.hold_id,
             or_none(self.order_id),
             self.quantity,
@@ -100,7 +100,7 @@ impl fmt::Display for NamesUnsoldHold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "movement {} names hold {}, which was not sold to order {}",
+            "movement {} references hold {}, which was not sold to order {}",
             self.movement_id,
             self.hold_id,
             or_none(self.order_id)
@@ -173,7 +173,7 @@ impl fmt::Display for ReturnsDiffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "order {}, product {}: the line says {} returned, movements say {}, {} were sold",
+            "order {}, product {}: returned {} on the line, {} in the movements, {} were sold",
             self.order_id, self.product_id, self.returned_quantity, self.returned, self.sold
         )
     }

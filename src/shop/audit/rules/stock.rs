@@ -92,7 +92,7 @@ impl fmt::Display for LedgerDiffers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "product {}: the ledger says total {}, reserved {}, sold {}; the row says {}, {}, {}",
+            "product {}: total {}, reserved {}, sold {} in the ledger; {}, {}, {} in the stock row",
             self.product_id,
             self.ledger_total,
             self.ledger_reserved,
@@ -127,7 +127,7 @@ impl fmt::Display for ReservedDiffers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "product {}: the row says {} reserved, holds say {}",
+            "product {}: reserved {} in the stock row, {} in the holds",
             self.product_id, self.reserved, self.held
         )
     }
@@ -154,7 +154,7 @@ impl fmt::Display for SoldDiffers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "product {}: the row says {} sold, order lines say {}",
+            "product {}: sold {} in the stock row, {} in the order lines",
             self.product_id, self.sold, self.ordered
         )
     }
@@ -189,7 +189,7 @@ impl fmt::Display for SoldByOrderDiffers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "order {}, product {}: lines say {} sold, movements say {}",
+            "order {}, product {}: sold {} in the lines, {} in the movements",
             self.order_id, self.product_id, self.ordered, self.moved
         )
     }

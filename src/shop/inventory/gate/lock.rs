@@ -23,7 +23,7 @@ use crate::{
 
 /// How long a holder has the lock, at most. A purchase takes a few milliseconds of it.
 pub const LOCK_LEASE: Duration = Duration::from_secs(1);
-/// How long the last token is kept after its last use. Losing one is safe, because the row knows
+/// How long the last token is kept after its last use. Losing one is safe, because the row stores
 /// the token of its last sale; and strangers ask for the locks of products that do not exist.
 const TOKEN_KEPT: Duration = Duration::from_secs(60);
 /// The longest pause between two attempts to take it; the actual pause is a random part.
@@ -165,7 +165,7 @@ impl Release {
         let keys = parts.keys.of_lock(self.product_id);
         let released: Result<i64, Unavailable> = parts.redis.run(&UNLOCK, &keys, &arguments).await;
         if let Err(error) = released {
-            tracing::debug!(%error, "the lock of a product ends with its lease");
+            tracing::debug!(%error, "could not release the lock of a product; it ends with its lease");
         }
     }
 }

@@ -20,8 +20,8 @@ macro_rules! of_gate {
 pub static RESERVE: LazyLock<Script> = of_gate!("scripts/reserve.lua");
 /// Ends a lease whose purchase took nothing.
 pub static RELEASE: LazyLock<Script> = of_gate!("scripts/release.lua");
-/// Learns a level of the row, and ends a lease.
-pub static LEARN: LazyLock<Script> = of_gate!("scripts/learn.lua");
+/// Stores a level of the row, and ends a lease.
+pub static STORE_LEVEL: LazyLock<Script> = of_gate!("scripts/store_level.lua");
 /// Reads a gate.
 pub static INSPECT: LazyLock<Script> = of_gate!("scripts/inspect.lua");
 /// Reads the leases, the lock and the refusal of a product.

@@ -28,14 +28,14 @@ pub async fn take(work: &Work, sale: &Sale, ticket: &Ticket) -> Result<Option<Le
         Admission::Reserved { .. } | Admission::Unknown => false,
     };
     if !is_short && let Some(level) = counters::sell(work, sale.offer.id, sale.quantity).await? {
-        ticket.learn(level);
+        ticket.note_level(level);
         return Ok(Some(level));
     }
     let row = locks::stock_row(work, sale.offer.id)
         .await?
         .ok_or(ShopError::UnknownProduct)?;
-    ticket.learn(Level::of(&row));
+    ticket.note_level(Level::of(&row));
     let level = sale.take_from(work, &row).await?;
-    ticket.learn(level);
+    ticket.note_level(level);
     Ok(Some(level))
 }

@@ -75,9 +75,9 @@ impl Ticket {
         self.admission
     }
 
-    /// Notes the row as the purchase has found it under its lock, or has left it. The gate learns
-    /// it only if that is committed.
-    pub fn learn(&self, level: Level) {
+    /// Notes the row as the purchase has found it under its lock, or has left it. The level is
+    /// written to the gate only if that is committed.
+    pub fn note_level(&self, level: Level) {
         let mut last = self.level.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Some((level, Instant::now()));
     }
@@ -88,8 +88,8 @@ impl Ticket {
     pub async fn close(&self, mut outcome: Outcome<Receipt>) -> Outcome<Receipt> {
         let start = Instant::now();
         crash_point::pass("before confirming by", self.strategy.as_str());
-        if let Err(error) = self.tell_gate(&outcome.result).await {
-            tracing::debug!(%error, "the gate learns the outcome of a purchase later");
+        if let Err(error) = self.report_to_gate(&outcome.result).await {
+            tracing::debug!(%error, "could not write the outcome of a purchase to the gate; reconciliation does it");
         }
         self.is_closed.store(true, Ordering::Relaxed);
         outcome.split.redis += self.waited + start.elapsed();
@@ -99,7 +99,7 @@ impl Ticket {
         outcome
     }
 
-    async fn tell_gate(&self, result: &Result<Receipt, TxnError>) -> Result<(), Unavailable> {
+    async fn report_to_gate(&self, result: &Result<Receipt, TxnError>) -> Result<(), Unavailable> {
         let level = *self.level.lock().unwrap_or_else(PoisonError::into_inner);
         let (gate, reservation) = (&self.gate, &self.reservation);
         match (result, level) {
@@ -122,7 +122,7 @@ impl Ticket {
 }
 
 /// The buyer may have left. Their purchase has ended by now, because it has a ticket of its own
-/// until then: the row knows whether it has taken the units.
+/// until then: the row shows whether it has taken the units.
 impl Drop for Ticket {
     fn drop(&mut self) {
         if !*self.is_closed.get_mut()
@@ -132,7 +132,7 @@ impl Drop for Ticket {
             let (gate, reservation) = (self.gate.clone(), self.reservation.clone());
             runtime.spawn(async move {
                 if let Err(error) = gate.release(&reservation).await {
-                    tracing::debug!(%error, "the lease of a buyer who left runs out");
+                    tracing::debug!(%error, "could not end the lease of a buyer who left; it expires");
                 }
             });
         }

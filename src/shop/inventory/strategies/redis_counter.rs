@@ -13,10 +13,10 @@
 //! reach the row.
 //!
 //! # Fails as
-//! A Redis that is away: after 200 ms once, and then at once, buyers go to the row.
+//! A Redis that is unavailable: after 200 ms once, and then at once, buyers go to the row.
 //!
 //! # Choose it when
-//! Many servers ask for a sold-out product, and the database should not hear all of them.
+//! Many servers request a sold-out product, and the database should not receive every request.
 
 use std::sync::Arc;
 

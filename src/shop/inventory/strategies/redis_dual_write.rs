@@ -14,7 +14,7 @@
 //! # Fails as
 //! “Sold out”, with units in the row: undersold, a few more after each crash, and no error in any
 //! log. A Redis that has lost its counter begins again with what the row says, which the purchases
-//! on their way have not changed yet: oversold. A Redis that is away stops the sale.
+//! on their way have not changed yet: oversold. A Redis that is unavailable stops the sale.
 //!
 //! # Choose it when
 //! You want to show why a counter in front of the row needs leases and reconciliation, as

@@ -20,7 +20,7 @@
 //! they run out; buyers who find it too low go to the row.
 //!
 //! # Choose it when
-//! Payments take long, and most reservations should be refused without the database.
+//! Payments take long, and most rejections should not need the database.
 
 use std::sync::Arc;
 
@@ -90,13 +90,13 @@ impl HoldStrategy for RedisHold {
         if let Some(gate) = shop.gate() {
             // All at once: a cart waits for Redis once, however many products it has.
             let asked = requests.iter().map(|request| reserve(shop, gate, request));
-            let mut is_away = false;
+            let mut is_unavailable = false;
             for answer in work.time_redis(join_all(asked)).await {
                 let (reservation, answered) = answer?;
                 reserved.push((gate.clone(), reservation));
-                is_away |= !answered;
+                is_unavailable |= !answered;
             }
-            if is_away {
+            if is_unavailable {
                 let shop = shop.clone();
                 work.after_commit(move || shop.metrics().fell_back(StrategyKey::RedisHold));
             }
@@ -110,7 +110,7 @@ impl HoldStrategy for RedisHold {
             work.after_commit(move || {
                 tokio::spawn(async move {
                     if let Err(error) = gate.confirm(&reservation, level).await {
-                        tracing::debug!(%error, "the gate learns a reservation later");
+                        tracing::debug!(%error, "could not write a reservation to the gate; reconciliation does it");
                     }
                 });
             });

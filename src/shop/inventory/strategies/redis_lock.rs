@@ -14,7 +14,8 @@
 //! Redis, so there is no order of arrival between servers.
 //!
 //! # Fails as
-//! A holder that dies keeps the lock for a second. A Redis that is away: buyers use the row lock.
+//! A holder that dies keeps the lock for a second. A Redis that is unavailable: buyers use the row
+//! lock.
 //!
 //! # Choose it when
 //! The work to serialize is outside of the database, and what it writes can check a token. For a

@@ -16,9 +16,9 @@
 //!
 //! # Fails as
 //! A buyer may wait behind a thousand others and be refused in the end: `accepted` is not `bought`.
-//! A full queue: 429 with `Retry-After`. A Redis that is away: the row sells orders in the request;
-//! it does not refuse a key that may wait in the queue, whose caller gets 503 instead. An order
-//! that the database cannot write becomes a dead letter, and an administrator decides.
+//! A full queue: 429 with `Retry-After`. A Redis that is unavailable: the row sells orders in the
+//! request; it does not refuse a key that may wait in the queue, whose caller gets 503 instead. An
+//! order that the database cannot write becomes a dead letter, and an administrator decides.
 //!
 //! # Choose it when
 //! The crowd is larger than the database for longer than a request may wait, and buyers can be
@@ -307,8 +307,8 @@ async fn refuse_by_rule(
 }
 
 /// Returns the place of the order that was accepted under the key of this one. While Redis was
-/// away, the row may have sold another order under this key. If the database does not answer, the
-/// outcome is unknown: the order that Redis names may be refused.
+/// unavailable, the row may have sold another order under this key. If the database does not
+/// answer, the outcome is unknown: the order that Redis names may be refused.
 async fn known_as(
     shop: &Shop,
     queue: &OrderQueue,
@@ -425,7 +425,7 @@ mod tests {
     use crate::{redis::COMMAND_MAX, resilience::LimiterSettings};
 
     /// A late answer lowers the limit of requests at once. The breaker lets at most one call of an
-    /// order wait for a Redis that is away.
+    /// order wait for a Redis that is unavailable.
     #[test]
     fn an_order_that_is_offered_again_is_answered_in_time() {
         let pauses: Duration = AWAY_PAUSES.iter().sum();

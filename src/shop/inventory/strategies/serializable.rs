@@ -7,7 +7,7 @@
 //! express. After too many aborts a buyer falls back to the row lock.
 //!
 //! # Cost under contention
-//! Readers take predicate locks, and a buyer who waited for the row learns only afterwards that the
+//! Readers take predicate locks, and a buyer who waited for the row finds only afterwards that the
 //! wait was in vain: on a hot row most attempts end with 40001 and start again.
 //!
 //! # Fails as

@@ -110,7 +110,7 @@
   const charts = [
     chart("stock", "Stock remaining", column(REMAINING), lanes.map(({ stock }) => stock)),
     chart("successes", "Successes per second", rates, []),
-    chart("unsuccessful", "Unsuccessful attempts", column(UNSUCCESSFUL), []),
+    chart("unsuccessful", "Rejected or failed", column(UNSUCCESSFUL), []),
   ];
   const rows = [...document.querySelectorAll("#now tbody tr")].map((row) => ({
     row,

@@ -16,7 +16,8 @@ pub fn section(sweep: &Sweep) -> impl IntoView + use<> {
         } else if sweep.plan.buyers.len() < 2 || sweep.plan.strategies.len() < 2 {
             "A crossover needs at least two strategies and two numbers of buyers."
         } else {
-            "None found: these runs show no safe strategy that is faster than another with few buyers and slower with many. More rounds or repeats show smaller differences."
+            "None found: these runs show no safe strategy that is faster than another with few buyers and slower with \
+             many. More attempts per buyer, or more repeats, show smaller differences."
         };
         view! { <p class="quiet">{why}</p> }.into_any()
     } else {

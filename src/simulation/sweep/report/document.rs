@@ -123,7 +123,7 @@ fn facts(sweep: &Sweep) -> impl IntoView + use<> {
         ("Seed", plan.seed.to_string()),
         ("Stock", list(&plan.stocks)),
         ("Quantity", plan.quantity.to_string()),
-        ("Rounds", plan.rounds.to_string()),
+        ("Attempts per buyer", plan.rounds.to_string()),
         ("Race window", format!("{} ms", plan.race_window_ms)),
         ("Repeats", format!("{}, interleaved", plan.repeat)),
         ("Started", machine.began_in_utc()),
@@ -199,7 +199,8 @@ fn explanation(sweep: &Sweep) -> impl IntoView + use<> {
                 random order, so that a machine that speeds up or slows down favours no strategy."</li>
                 <li>"Two strategies differ if every repeat of one is faster than every repeat of the other, and if chance alone would separate so many \
                 repeats in at most 1 of 20 cases (rank-sum test): at least four repeats each. Otherwise these runs can show no difference."</li>
-                <li>"A figure in italics with ~ comes from runs shorter than 100 ms. It measures the start more than the strategy. Use more rounds for longer runs."</li>
+                <li>"A figure in italics with ~ comes from runs shorter than 100 ms. It measures the start more than \
+                     the strategy. Use more attempts per buyer for longer runs."</li>
                 <li>{retries}" Oversold and undersold come from the order lines in the database, not from \
                 the buyers. Counts agree if each success has an order and the stock row shows the same numbers."</li>
             </ul>

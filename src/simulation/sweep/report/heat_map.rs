@@ -132,9 +132,9 @@ fn star_caption(sweep: &Sweep, of_stock: &[&CellFigures]) -> AnyView {
         _ if !open => None,
         1 => Some("no ★: one run each says nothing about a difference"),
         few if few < RUNS_EACH_MIN => {
-            Some("no ★: no difference that these runs can show; four repeats can show one")
+            Some("no ★: these runs cannot show a difference; four repeats can")
         }
-        _ => Some("no ★: no difference that these runs can show"),
+        _ => Some("no ★: these runs cannot show a difference"),
     };
     view! {
         <span>"★ fastest safe strategy in its column, as its repeats show"</span>

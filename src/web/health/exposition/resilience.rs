@@ -35,7 +35,7 @@ impl Metrics {
         )?;
         writer.counters(
             "doorbuster_breaker_refusals",
-            "Calls that a breaker refused while its service was away",
+            "Calls that a breaker refused while its service was unavailable",
             self.breakers()
                 .map(|(label, breaker)| (label, breaker.refusals())),
         )?;

@@ -31,12 +31,12 @@ impl Metrics {
         let queue = queried.and_then(|queried| queried.order_queue);
         writer.gauges(
             "doorbuster_order_queue_orders_waiting",
-            "Accepted orders in the queue in Redis that are not decided",
+            "Accepted orders in the queue in Redis that are neither written nor rejected yet",
             queue.map(|queue| (NO_LABELS, count(queue.waiting))),
         )?;
         writer.gauges(
             "doorbuster_order_queue_oldest_waiting_age_seconds",
-            "Age of the oldest order in the queue in Redis that is not decided",
+            "Age of the oldest order in the queue in Redis that is neither written nor rejected yet",
             queue.map(|queue| (NO_LABELS, queue.oldest.as_secs_f64())),
         )?;
         writer.gauges(

@@ -181,7 +181,7 @@ mod tests {
             requirement: String::new(),
             violations: 0,
             listed: Vec::new(),
-            not_checked: Some("Redis is away".to_owned()),
+            not_checked: Some("Redis is unavailable".to_owned()),
         });
         assert_eq!(history.report.checked_rules(), 1);
         let audits = Audits {
@@ -189,7 +189,10 @@ mod tests {
             history: Some(history),
         };
         assert_eq!(audits.headline().0, "ok");
-        assert_eq!(audits.unchecked(), ["gates-within-rows (Redis is away)"]);
+        assert_eq!(
+            audits.unchecked(),
+            ["gates-within-rows (Redis is unavailable)"]
+        );
     }
 
     #[test]

@@ -147,7 +147,7 @@ fn History(changes: Vec<CodeChange>) -> impl IntoView {
             <DataTable
                 caption="History"
                 label="History of the codes"
-                heads=vec![Text("When"), Text("Who"), Text("Code"), Text("What")]
+                heads=vec![Text("Time"), Text("Changed by"), Text("Code"), Text("Change")]
             >
                 {rows}
             </DataTable>

@@ -113,7 +113,7 @@ fn Deliveries(report: OutboxReport) -> impl IntoView {
             heads=vec![
                 Number("Event"),
                 Text("Type"),
-                Text("Happened"),
+                Text("Time"),
                 Text("State"),
                 Number("Attempts"),
                 Text("Data"),
@@ -161,7 +161,7 @@ fn EventRow(event: EventView) -> impl IntoView {
         <tr>
             <th scope="row" class="n" data-column="Event">{event.id}</th>
             <td>{event.kind}</td>
-            <td data-column="Happened">{event.created_at}</td>
+            <td data-column="Time">{event.created_at}</td>
             <td><span class=class>{state}</span></td>
             <td class="n" data-column="Attempts">{event.attempts}</td>
             <td><code class="payload">{event.payload}</code></td>

@@ -52,10 +52,10 @@ fn ProductInRedis(inspection: ProductInspection) -> impl IntoView {
 #[component]
 fn Leases(details: GateDetails) -> impl IntoView {
     if details.leases.is_empty() {
-        return view! { <p class="panel">"No purchase is on its way to the row."</p> }.into_any();
+        return view! { <p class="panel">"No purchase has a lease at this gate."</p> }.into_any();
     }
     let note = format!(
-        "{} of {}, those that run out first.",
+        "{} of {}, those that expire first.",
         details.leases.len(),
         details.leases_total
     );

@@ -19,7 +19,7 @@ pub(super) const PAGE: RedisPage = RedisPage {
     lead: "A gate saves work at its stock row. The row decides.",
     without_redis: "This server has no Redis. Set REDIS_URL and start it again to use the \
                     strategies that need it.",
-    while_away: "Redis does not answer. The shop continues to sell from its stock rows. Reload this \
+    while_unavailable: "Redis does not answer. The shop continues to sell from its stock rows. Reload this \
                  page later.",
 };
 

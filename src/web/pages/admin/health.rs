@@ -169,7 +169,7 @@ fn FigurePanel(figure: &'static Figure, period: Period, values: Vec<Option<f64>>
     }
 }
 
-/// `/admin/health/guide`, which anyone may read, also while the database is away.
+/// `/admin/health/guide`, which anyone may read, also while the database is unavailable.
 #[component]
 pub fn GuidePage() -> impl IntoView {
     framed(|_| async move {

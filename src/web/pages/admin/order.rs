@@ -125,7 +125,7 @@ fn Lines(order: Order) -> impl IntoView {
     view! {
         <DataTable
             caption="Items"
-            note="A refund includes the units’ share of discount and delivery."
+            note="A refund includes the units’ share of discount and shipping."
             heads=vec![Text("Item"), Number("Units"), Number("Returned"), Number("Refunded"), Number("Amount")]
         >
             {rows}

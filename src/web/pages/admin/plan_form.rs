@@ -242,8 +242,8 @@ fn Advanced(typed: FormValues, has_writers: bool) -> impl IntoView {
                 {typed.field("rate_per_s", "Arrivals per second", "For arrivals at a fixed rate.", Number(1, RATE_PER_S_MAX.into()))}
                 {typed.field("ramp_ms", "Time to full load (ms)", "Until all buyers arrive, or the full rate is reached.", Number(0, RAMP_MS_MAX.into()))}
                 {typed.field("think_time_ms", "Think time (ms)", "Average pause between a response and the next attempt.", Number(0, THINK_TIME_MS_MAX.into()))}
-                {typed.field("pool_size", "Connections", "Open transactions per lane or server. Empty: up to 16.", OptionalNumber(1, POOL_SIZE_MAX.into()))}
-                {typed.field("servers", "Servers", "Processes that the run starts for its buyers. Empty: none.", OptionalNumber(0, OWN_SERVERS_MAX.into()))}
+                {typed.field("pool_size", "Connections", "Open transactions per lane or server. Blank = up to 16.", OptionalNumber(1, POOL_SIZE_MAX.into()))}
+                {typed.field("servers", "Servers", "Processes that the run starts for its buyers. Blank = none.", OptionalNumber(0, OWN_SERVERS_MAX.into()))}
                 {writers}
                 <Choice
                     name="journey"

@@ -224,7 +224,7 @@ fn History(changes: Vec<ProductChange>, zone: TimeZone, currency: Currency) -> i
         <DataTable
             caption="History"
             label="History of the sale"
-            heads=vec![Text("When"), Text("Who"), Text("What"), Text("Before"), Text("After")]
+            heads=vec![Text("Time"), Text("Changed by"), Text("Change"), Text("Before"), Text("After")]
         >
             {rows}
         </DataTable>

@@ -20,7 +20,7 @@ const PAGE: RedisPage = RedisPage {
     title: "Queue",
     lead: "Orders that redis-stream has accepted, until they are written.",
     without_redis: "This server has no Redis. Set REDIS_URL and start it again to use the queue.",
-    while_away: "Redis does not answer. Until Redis responds, the shop writes each order immediately. \
+    while_unavailable: "Redis does not answer. Until Redis responds, the shop writes each order immediately. \
                  Reload this page later.",
 };
 
@@ -75,7 +75,7 @@ fn Figures(state: QueueState) -> impl IntoView {
 #[component]
 fn DeadLetters(letters: Vec<(DeadLetter, Option<String>)>) -> impl IntoView {
     if letters.is_empty() {
-        return view! { <p class="panel">"No dead letters: every order could be written or refused."</p> }
+        return view! { <p class="panel">"No dead letters: every order was written or rejected."</p> }
             .into_any();
     }
     let rows = letters
@@ -109,7 +109,7 @@ fn LetterRow(letter: DeadLetter, product: Option<String>) -> impl IntoView {
     let order_id = order.map_or("not readable".to_owned(), |order| {
         order.order_id.to_string()
     });
-    let refuse = if has_order { "Refuse" } else { "Remove" };
+    let reject = if has_order { "Reject" } else { "Remove" };
     view! {
         <tr>
             <th scope="row">{order_id}</th>
@@ -125,7 +125,7 @@ fn LetterRow(letter: DeadLetter, product: Option<String>) -> impl IntoView {
                         <button class="btn" type="submit" name="act" value="put-back">"Put back"</button>
                         " "
                     })}
-                    <button class="btn" type="submit" name="act" value="refuse">{refuse}</button>
+                    <button class="btn" type="submit" name="act" value="reject">{reject}</button>
                 </form>
             </td>
         </tr>

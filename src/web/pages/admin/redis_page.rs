@@ -26,7 +26,7 @@ pub struct RedisPage {
     /// Shown if this server has no Redis.
     pub without_redis: &'static str,
     /// Shown while Redis does not answer.
-    pub while_away: &'static str,
+    pub while_unavailable: &'static str,
 }
 
 enum Content<R> {
@@ -64,7 +64,7 @@ impl RedisPage {
         match read {
             Ok(report) => Ok(Content::Report(report)),
             Err(GatesError::NoRedis) => Ok(Content::Sentence(self.without_redis)),
-            Err(GatesError::Redis(_)) => Ok(Content::Sentence(self.while_away)),
+            Err(GatesError::Redis(_)) => Ok(Content::Sentence(self.while_unavailable)),
             Err(GatesError::Shop(error)) => Err(error),
         }
     }

@@ -50,7 +50,7 @@ pub fn RunLabelForm(run: RunSnapshot, notice: Option<Notice>) -> impl IntoView {
                 <input type="hidden" name="id" value=run.id.clone()/>
                 <div class="fields">
                     <Field
-                        name="name" label="Name" hint="Up to 80 characters. Empty: named after its plan."
+                        name="name" label="Name" hint="Up to 80 characters. Blank = named after its plan."
                         kind=FieldKind::text("off") value=name error=error("name") optional=true focus={focus == Some("name")}
                     />
                     <div class=class>

@@ -35,7 +35,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// The name by which the page's script knows it.
+    /// The name that the page's script uses for it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Path => "path",
@@ -231,16 +231,16 @@ mod tests {
                     { "name": "session", "in": "cookie" },
                 ],
                 "requestBody": { "content": { "application/json": {
-                    "schema": { "$ref": "#/components/schemas/Wish" },
+                    "schema": { "$ref": "#/components/schemas/Gift" },
                 } } },
                 "responses": { "200": { "description": "Bought" } },
             } } },
-            "components": { "schemas": { "Wish": {
+            "components": { "schemas": { "Gift": {
                 "type": "object",
                 "properties": {
                     "quantity": { "type": "integer", "example": 2 },
                     "note": { "type": ["string", "null"] },
-                    "gift": { "oneOf": [{ "type": "null" }, { "$ref": "#/components/schemas/Wish" }] },
+                    "gift": { "oneOf": [{ "type": "null" }, { "$ref": "#/components/schemas/Gift" }] },
                 },
             } } },
         })

@@ -1,6 +1,6 @@
 -- The beginning of each script of the gate.
 --
--- `gate` holds what is known of the stock row: `available` at `version`, learnt from a server of
+-- `gate` holds what is known of the stock row: `available` at `version`, written by a server of
 -- this `incarnation`, and `leased`, the units of all leases. A lease is a member `units:key` of
 -- `leases`; its score is the time at which it runs out. `refusal` is `available:version:time` of the
 -- last refusal under the lock of the row, and expires after a moment.

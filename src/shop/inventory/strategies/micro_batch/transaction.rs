@@ -15,7 +15,7 @@ use sea_orm::{DbErr, FromQueryResult, Value};
 use uuid::Uuid;
 
 use self::decided::Known;
-pub(in crate::shop::inventory::strategies) use self::decided::Lesson;
+pub(in crate::shop::inventory::strategies) use self::decided::RowLevel;
 use crate::{
     db::{
         dialect,
@@ -64,7 +64,7 @@ pub(in crate::shop::inventory::strategies) struct Written {
     /// An answer for each order, in their order.
     pub answers: Vec<Result<Receipt, ShopError>>,
     /// The stock rows as the batch left them.
-    pub lessons: Vec<Lesson>,
+    pub row_levels: Vec<RowLevel>,
 }
 
 /// Runs `orders` as one transaction. Returns an answer for each, in their order.
@@ -131,7 +131,7 @@ async fn attempt(
     if mode.outcomes == StoredOutcomes::None {
         return Ok(Written {
             answers: admission.answers,
-            lessons: Vec::new(),
+            row_levels: Vec::new(),
         });
     }
     let mut outcomes = decided::new_outcomes(orders, &admission.answers, &known);
@@ -140,7 +140,7 @@ async fn attempt(
     }
     queue_outcome::store(work, outcomes).await?;
     Ok(Written {
-        lessons: decided::lessons(&rows, &taken, orders, &admission.answers),
+        row_levels: decided::row_levels(&rows, &taken, orders, &admission.answers),
         answers: admission.answers,
     })
 }

@@ -22,11 +22,11 @@ use crate::{
         Shop,
         inventory::{
             InjectionPoint,
-            gate::{Learning, RedisClock, StockGate},
+            gate::{LevelWrite, RedisClock, StockGate},
             order_queue::{Acknowledged, Entry, OrderQueue},
             queue_followers::Followers,
             queued_order::QueuedOrder,
-            strategies::micro_batch::transaction::{Lesson, Written},
+            strategies::micro_batch::transaction::{RowLevel, Written},
         },
     },
 };
@@ -165,7 +165,7 @@ impl Consumer {
             if is_due(&mut self.trim_at, TRIM_EVERY)
                 && let Err(error) = self.queue.trim().await
             {
-                tracing::debug!(%error, "old entries of the queue are removed later");
+                tracing::debug!(%error, "could not remove old entries of the queue; they are removed later");
             }
         }
     }
@@ -242,8 +242,8 @@ impl Consumer {
         }
     }
 
-    /// Teaches the gates, acknowledges the entries of a batch that is committed, and answers the
-    /// callers.
+    /// Writes the levels to the gates, acknowledges the entries of a batch that is committed, and
+    /// answers the callers.
     async fn finish(
         &self,
         batch: &[Job],
@@ -251,7 +251,7 @@ impl Consumer {
         cost: &Outcome<()>,
     ) -> Result<(), Unavailable> {
         crash_point::pass("before acknowledging by", StrategyKey::RedisStream.as_str());
-        self.teach(&written.lessons).await;
+        self.store_levels(&written.row_levels).await;
         let answers = written.answers;
         let decided: Vec<_> = batch
             .iter()
@@ -266,21 +266,21 @@ impl Consumer {
         let acknowledged = self.queue.acknowledge(&decided).await;
         for (job, answer) in batch.iter().zip(answers) {
             let outcome = cost.with_result(answer.map_err(TxnError::Refused));
-            self.followers.settle(job.order.order_id, &outcome);
+            self.followers.answer(job.order.order_id, &outcome);
         }
         acknowledged.map(drop)
     }
 
-    async fn teach(&self, lessons: &[Lesson]) {
-        for lesson in lessons {
-            let (id, level) = (lesson.product_id, lesson.level);
-            let refused_at = self.clock.zip(lesson.refused_at);
-            let learnt = match refused_at.map(|(clock, at)| clock.at(at)) {
-                Some(at_ms) => self.gate.learn_refusal(id, level, at_ms).await,
-                None => self.gate.learn(id, level, Learning::IfNewer).await,
+    async fn store_levels(&self, row_levels: &[RowLevel]) {
+        for row in row_levels {
+            let (id, level) = (row.product_id, row.level);
+            let refused_at = self.clock.zip(row.refused_at);
+            let stored = match refused_at.map(|(clock, at)| clock.at(at)) {
+                Some(at_ms) => self.gate.store_rejection(id, level, at_ms).await,
+                None => self.gate.store_level(id, level, LevelWrite::IfNewer).await,
             };
-            if let Err(error) = learnt {
-                tracing::debug!(%error, "the gate learns a batch later");
+            if let Err(error) = stored {
+                tracing::debug!(%error, "could not write the levels of a batch to the gates; reconciliation does it");
                 return;
             }
         }
@@ -294,7 +294,7 @@ impl Consumer {
                 reason,
                 "a queued order cannot be written: an administrator must decide"
             );
-            self.own_orders.settle_unknown(&job.order);
+            self.own_orders.answer_unknown(&job.order);
         }
         Ok(())
     }
@@ -305,10 +305,12 @@ impl Consumer {
             Ok(restored) if restored.is_empty() => {}
             Ok(restored) => tracing::warn!(
                 orders = restored.len(),
-                "Redis has lost entries of the queue; their orders are in it again"
+                "Redis had lost entries of the queue; their orders are in the queue again"
             ),
             // The connection logs when Redis goes and comes.
-            Err(error) => tracing::debug!(%error, "lost entries are looked for later"),
+            Err(error) => {
+                tracing::debug!(%error, "could not look for lost entries of the queue; the next round tries again")
+            }
         }
     }
 }

@@ -79,7 +79,7 @@ pub(super) fn is_permanent(error: &TxnError) -> bool {
 
 /// Pauses after an error that will be over.
 pub(super) async fn wait_for_database(error: &TxnError) {
-    tracing::warn!(error = %ErrorChain(error), "queued orders are written later");
+    tracing::warn!(error = %ErrorChain(error), "could not write queued orders; they are retried");
     sleep(FAILURE_PAUSE).await;
 }
 

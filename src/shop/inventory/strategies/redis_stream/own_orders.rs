@@ -47,38 +47,38 @@ impl OwnOrders {
             for (order, place) in some.iter().zip(places) {
                 match place {
                     Place::Waiting { .. } => {}
-                    Place::DeadLetter => self.settle_unknown(order),
+                    Place::DeadLetter => self.answer_unknown(order),
                     Place::Absent => gone.push(order.clone()),
                 }
             }
             while !gone.is_empty() {
                 let (batch, rest) = order_writer::split_by_key(gone, QueuedOrder::key);
-                self.settle_directly(&batch).await;
+                self.write_directly(&batch).await;
                 gone = rest;
             }
         }
     }
 
     /// Answers the callers that the outcome of an order is not known.
-    pub(super) fn settle_unknown(&self, order: &QueuedOrder) {
+    pub(super) fn answer_unknown(&self, order: &QueuedOrder) {
         let unknown = Outcome::failed(super::unknown_outcome());
-        self.followers.settle(order.order_id, &unknown);
+        self.followers.answer(order.order_id, &unknown);
     }
 
     /// Decides orders without the queue. Those that the database cannot write now are tried again
     /// in the next round.
-    async fn settle_directly(&self, orders: &[QueuedOrder]) {
+    async fn write_directly(&self, orders: &[QueuedOrder]) {
         let (result, cost) = order_writer::write(&self.shop, orders).await.into_parts();
         match result {
             Ok(written) => {
                 for (order, answer) in orders.iter().zip(written.answers) {
                     let outcome = cost.with_result(answer.map_err(TxnError::Refused));
-                    self.followers.settle(order.order_id, &outcome);
+                    self.followers.answer(order.order_id, &outcome);
                 }
             }
             Err(error) if order_writer::is_permanent(&error) => {
                 for order in orders {
-                    self.settle_alone(order).await;
+                    self.write_alone(order).await;
                 }
             }
             Err(error) => order_writer::wait_for_database(&error).await,
@@ -86,18 +86,18 @@ impl OwnOrders {
     }
 
     /// The same for one order, which is refused if the database cannot write it.
-    async fn settle_alone(&self, order: &QueuedOrder) {
+    async fn write_alone(&self, order: &QueuedOrder) {
         let outcome = order_writer::decide_now(&self.shop, order).await;
         match &outcome.result {
-            Ok(_) | Err(TxnError::Refused(_)) => self.followers.settle(order.order_id, &outcome),
+            Ok(_) | Err(TxnError::Refused(_)) => self.followers.answer(order.order_id, &outcome),
             Err(error) if order_writer::is_permanent(error) => {
                 tracing::error!(
                     order = %order.order_id,
                     error = %ErrorChain(error),
-                    "an accepted order cannot be written and is refused"
+                    "an accepted order cannot be written and is rejected"
                 );
-                match queue_outcome::refuse(&self.shop, order).await {
-                    Ok(_) => self.settle_unknown(order),
+                match queue_outcome::reject(&self.shop, order).await {
+                    Ok(_) => self.answer_unknown(order),
                     Err(error) => order_writer::wait_for_database(&error).await,
                 }
             }

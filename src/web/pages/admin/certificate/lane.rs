@@ -77,7 +77,7 @@ fn Equation(balance: Balance, is_private: bool) -> impl IntoView {
     let mut terms = vec![
         ("", "Initial", balance.initial),
         (sign, "Remaining", balance.remaining),
-        ("+", "Held", balance.held),
+        ("+", "Reserved", balance.held),
         (
             "+",
             if is_private {
@@ -102,7 +102,7 @@ fn Equation(balance: Balance, is_private: bool) -> impl IntoView {
         surplus => Some(format!("{} units more than were ever received.", -surplus)),
     };
     view! {
-        <dl class="equation" aria-label="Initial equals remaining plus held plus sold">{terms.collect_view()}</dl>
+        <dl class="equation" aria-label="Initial equals remaining plus reserved plus sold">{terms.collect_view()}</dl>
         {off.map(|off| view! { <p class="certificate__failure">{off}</p> })}
     }
 }
@@ -142,7 +142,7 @@ fn StoredVerdict(#[prop(optional_no_strip)] verdict: Option<Verdict>) -> impl In
     let facts = [
         ("Initial", verdict.stock),
         ("Remaining", verdict.remaining),
-        ("Held", verdict.held),
+        ("Reserved", verdict.held),
         ("Sold", verdict.sold),
         ("Sold to others", verdict.sold_to_others),
         ("Oversold", verdict.oversold),

@@ -53,7 +53,8 @@ pub fn Deltas(comparison: Comparison) -> impl IntoView {
         {not_alike}
         {notes}
         <p class="quiet deltas__note">
-            "Better or worse: every repeat of one plan is beyond every repeat of the other, which chance alone brings about in at most 1 of 20 cases (rank-sum test)."
+            "Better or worse: every repeat of one plan is beyond every repeat of the other; chance alone causes this \
+             in at most 1 of 20 cases (rank-sum test)."
         </p>
         <div class="table-wrap" role="region" aria-label="Figures" tabindex="0">
             <table class="table deltas">
@@ -85,17 +86,15 @@ fn cell(comparison: &Comparison, figure: &Figure, entry: &ComparedLane) -> impl 
 /// own.
 const fn note(reason: Evidence) -> Option<&'static str> {
     match reason {
-        Evidence::WithinSpread => {
-            Some("Within the spread: no difference that these runs can show.")
-        }
+        Evidence::WithinSpread => Some("Within the spread: these runs cannot show a difference."),
         Evidence::TooFewRuns => Some(
-            "Too few runs: no difference that these runs can show. Run each plan at least four times.",
+            "Too few runs: these runs cannot show a difference. Run each plan at least four times.",
         ),
         Evidence::OneRunEach => Some(
             "One run each: one run says nothing about a difference. Run each plan at least four times.",
         ),
         Evidence::SamePlan => {
-            Some("Runs of one plan differ only by chance: no difference that these runs can show.")
+            Some("Runs of one plan differ only by chance: these runs cannot show a difference.")
         }
         Evidence::Shown | Evidence::NotComparable => None,
     }

@@ -16,7 +16,7 @@ use crate::{
 
 /// A stock row, for the gate of its product.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::shop::inventory::strategies) struct Lesson {
+pub(in crate::shop::inventory::strategies) struct RowLevel {
     pub product_id: i64,
     pub level: Level,
     /// When an order was refused because of the stock, under the lock of the row.
@@ -55,12 +55,12 @@ pub(super) fn new_outcomes(
 }
 
 /// The stock rows as a batch leaves them.
-pub(super) fn lessons(
+pub(super) fn row_levels(
     rows: &[LockedOffer],
     taken: &[TakenRow],
     orders: &[BatchOrder],
     answers: &[Result<Receipt, ShopError>],
-) -> Vec<Lesson> {
+) -> Vec<RowLevel> {
     // The rows are still locked.
     let now = Instant::now();
     let refused: Vec<i64> = orders
@@ -77,7 +77,7 @@ pub(super) fn lessons(
             let (available, version) = after.map_or((row.available, row.version), |after| {
                 (after.available, after.version)
             });
-            Lesson {
+            RowLevel {
                 product_id,
                 level: Level { available, version },
                 refused_at: refused.contains(&product_id).then_some(now),

@@ -1,4 +1,4 @@
--- Learns a level of the stock row, and ends the lease of the purchase that found it. ARGV:
+-- Stores a level of the stock row, and ends the lease of the purchase that found it. ARGV:
 -- incarnation, available, version, units and key of the lease (0 units for none), milliseconds for
 -- which a refusal is repeated, the time of the refusal (empty if the row did not refuse),
 -- milliseconds for which an unused gate is kept, 1 to replace what is known whatever its version,
