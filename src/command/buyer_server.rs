@@ -138,6 +138,7 @@ fn state(
         payment_secret: Uuid::new_v4().to_string().into(),
         trusted_proxies: Vec::new().into(),
         unlisted_proxies: Default::default(),
+        failure_log: Default::default(),
         shutdown,
         shop,
     })

@@ -199,6 +199,7 @@ async fn start(
         payment_secret: payment_secret.into(),
         trusted_proxies: settings.trusted_proxies.into(),
         unlisted_proxies: Default::default(),
+        failure_log: Default::default(),
         shutdown: stop.token(),
         shop,
     });

@@ -6,13 +6,15 @@
 //! traced. Log and traces name no address and no client: the address of an order is a secret, and
 //! that of a client is personal data.
 
+pub mod failure_log;
 pub mod id;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::{
     body::Body,
     extract::{MatchedPath, Request, State},
+    http::StatusCode,
     middleware::Next,
     response::Response,
 };
@@ -56,11 +58,7 @@ pub async fn identify_request(
     let http = state.health.http();
     http.responded(class, status.as_u16(), took, trace);
     if status.is_server_error() {
-        let took_ms = took.as_millis();
-        span.in_scope(|| {
-            let status = status.as_u16();
-            tracing::warn!(status, route = pattern, took_ms, "a request failed");
-        });
+        span.in_scope(|| log_failure(&state, status, pattern, took));
     }
     id::attach(response.headers_mut(), &id);
     if class == "stream" && status.is_success() {
@@ -68,4 +66,18 @@ pub async fn identify_request(
         return response.map(|body| Body::new(KeepingBody::new(body, open)));
     }
     response
+}
+
+/// Logs a response that reports a failure. Of refusals, there may be thousands each second.
+fn log_failure(state: &AppState, status: StatusCode, route: &str, took: Duration) {
+    let left_out = match status {
+        StatusCode::SERVICE_UNAVAILABLE => state.failure_log.admit(Instant::now()),
+        _ => Some(0),
+    };
+    let Some(left_out) = left_out else { return };
+    let (status, took_ms) = (status.as_u16(), took.as_millis());
+    if left_out > 0 {
+        tracing::warn!(left_out, "refused requests were not logged");
+    }
+    tracing::warn!(status, route, took_ms, "a request failed");
 }

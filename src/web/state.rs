@@ -14,6 +14,7 @@ use super::{
     live::{LiveShares, stock_watch::StockWatch, stored_runs::StoredRunWatch},
     maintenance::old_data::RetentionStatus,
     rate_limit::RateLimits,
+    request_id::failure_log::FailureLog,
     shared_catalog::SharedCatalog,
     unlisted_proxies::UnlistedProxies,
 };
@@ -79,6 +80,7 @@ pub struct ServerParts {
     pub payment_secret: Arc<str>,
     pub trusted_proxies: Arc<[IpAddr]>,
     pub unlisted_proxies: UnlistedProxies,
+    pub failure_log: FailureLog,
     /// Cancelled when the server shuts down; open event streams end then.
     pub shutdown: CancellationToken,
 }

@@ -60,6 +60,7 @@ pub fn parts(shop: Shop, database_url: &str, public_url: &str) -> ServerParts {
         payment_secret: crate::support::provider::SECRET.into(),
         trusted_proxies: Arc::new([]),
         unlisted_proxies: Default::default(),
+        failure_log: Default::default(),
         shutdown: CancellationToken::new(),
         shop,
     }
