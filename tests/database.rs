@@ -6,6 +6,7 @@ mod failed_procedures;
 mod indexes;
 mod longer_names;
 mod refolding;
+mod refund_events;
 mod retry_budget;
 mod schema;
 mod transactions;

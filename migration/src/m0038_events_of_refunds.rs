@@ -29,7 +29,25 @@ async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbE
     Ok(())
 }
 
+// A trigger locks its table, and a refund writes its line before itself. In another order, an old
+// server that refunds a part of an order and this migration would wait for each other.
 const UP: &[&str] = &[
+    "CREATE OR REPLACE FUNCTION outbox_line_returned() RETURNS trigger LANGUAGE plpgsql AS $$
+     BEGIN
+       IF EXISTS (SELECT 1 FROM event_subscription) THEN
+         INSERT INTO outbox_event (kind, payload)
+         SELECT 'line.returned', json_build_object('orderId', o.public_id,
+           'productId', NEW.product_id, 'productSlug', product.slug,
+           'productName', NEW.product_name, 'units', NEW.returned_quantity - OLD.returned_quantity,
+           'quantity', NEW.quantity, 'returned', NEW.returned_quantity)::text
+         FROM customer_order o JOIN product ON product.id = NEW.product_id
+         WHERE o.id = NEW.order_id AND o.lane_id IS NULL;
+       END IF;
+       RETURN NULL;
+     END $$",
+    "CREATE TRIGGER order_line_outbox_returned AFTER UPDATE ON order_line
+       FOR EACH ROW WHEN (NEW.returned_quantity > OLD.returned_quantity)
+       EXECUTE FUNCTION outbox_line_returned()",
     "CREATE OR REPLACE FUNCTION outbox_refund_changed() RETURNS trigger LANGUAGE plpgsql AS $$
      BEGIN
        IF EXISTS (SELECT 1 FROM event_subscription) THEN
@@ -54,22 +72,6 @@ const UP: &[&str] = &[
        FOR EACH ROW EXECUTE FUNCTION outbox_refund_changed()",
     "CREATE TRIGGER refund_outbox_changed AFTER UPDATE ON refund
        FOR EACH ROW WHEN (NEW.state <> OLD.state) EXECUTE FUNCTION outbox_refund_changed()",
-    "CREATE OR REPLACE FUNCTION outbox_line_returned() RETURNS trigger LANGUAGE plpgsql AS $$
-     BEGIN
-       IF EXISTS (SELECT 1 FROM event_subscription) THEN
-         INSERT INTO outbox_event (kind, payload)
-         SELECT 'line.returned', json_build_object('orderId', o.public_id,
-           'productId', NEW.product_id, 'productSlug', product.slug,
-           'productName', NEW.product_name, 'units', NEW.returned_quantity - OLD.returned_quantity,
-           'quantity', NEW.quantity, 'returned', NEW.returned_quantity)::text
-         FROM customer_order o JOIN product ON product.id = NEW.product_id
-         WHERE o.id = NEW.order_id AND o.lane_id IS NULL;
-       END IF;
-       RETURN NULL;
-     END $$",
-    "CREATE TRIGGER order_line_outbox_returned AFTER UPDATE ON order_line
-       FOR EACH ROW WHEN (NEW.returned_quantity > OLD.returned_quantity)
-       EXECUTE FUNCTION outbox_line_returned()",
 ];
 
 const DOWN: &[&str] = &[

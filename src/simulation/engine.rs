@@ -158,8 +158,13 @@ impl StartedRun {
                     tracing::warn!(%error, "could not end the database sessions of an aborted run");
                 }
             }
-            for BuyersPool { db, server } in buyers_pools {
-                if let Err(error) = db.terminate_sessions(&server).await {
+            // At once: a node that does not answer must not delay the end on the others.
+            let mut ends = Vec::with_capacity(buyers_pools.len());
+            for BuyersPool { db, server } in &buyers_pools {
+                ends.push(db.terminate_sessions(server));
+            }
+            for ended in futures::future::join_all(ends).await {
+                if let Err(error) = ended {
                     tracing::warn!(%error, "could not end the database sessions of an aborted run");
                 }
             }

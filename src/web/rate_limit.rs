@@ -112,9 +112,10 @@ impl RateLimits {
         self.guess.check(network_of(address), Instant::now())
     }
 
-    /// Counts a wrong discount code.
-    pub fn count_wrong_guess(&self, address: IpAddr) {
-        self.guess.count(network_of(address), Instant::now());
+    /// Counts a wrong discount code. Returns false if the address has already collected as many
+    /// wrong guesses as it can.
+    pub fn count_wrong_guess(&self, address: IpAddr) -> bool {
+        self.guess.count(network_of(address), Instant::now())
     }
 
     /// Counts a purchase by the API, if these are limited.

@@ -314,8 +314,11 @@ impl Visit {
         let (counts, network) = (self.shop().guess_counts(), network_of(self.address));
         counts.check(GuessKind::OrderOrCode, network).await?;
         let result = attempt.await;
-        if let Err(ShopError::CodeUnknown(_)) = &result {
-            self.state.limits.count_wrong_guess(self.address);
+        // The count in the database has the same bound. Each transaction waits for the one before
+        // it, and further ones would only keep connections from shoppers who pay.
+        if let Err(ShopError::CodeUnknown(_)) = &result
+            && self.state.limits.count_wrong_guess(self.address)
+        {
             counts.add(GuessKind::OrderOrCode, network).await?;
         }
         result

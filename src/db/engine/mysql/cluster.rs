@@ -148,10 +148,11 @@ pub async fn node_name(pool: &MySqlPool) -> Result<String, sqlx::Error> {
 /// The error of the driver.
 pub async fn wait_until_current(pool: &MySqlPool) -> Result<(), sqlx::Error> {
     let mut connection = pool.acquire().await?;
+    // Each later read on it would wait, too, also if this one fails or is cancelled.
+    connection.close_on_drop();
     for sql in [
         "SET SESSION wsrep_sync_wait = 1",
         "SELECT COUNT(*) FROM stock WHERE product_id = 0",
-        "SET SESSION wsrep_sync_wait = 0",
     ] {
         sqlx::raw_sql(sql).execute(&mut *connection).await?;
     }
