@@ -450,7 +450,7 @@ mod tests {
             ..Verdict::example()
         };
         let lease = "The lock in Redis expired before its holder had finished";
-        let lost = "Redis counted 5 units as sold that the row still has";
+        let lost = "Redis counted 5 units as sold that the stock row still has";
         for (verdict, explanation, is_there) in [
             (of(StrategyKey::RedisLockUnfenced, 2, 0), lease, true),
             (of(StrategyKey::RedisLockUnfenced, 0, 0), lease, false),

@@ -188,7 +188,7 @@ mod tests {
         assert!(!report(gate(5, 3, 2), level(3, 4)).is_violation());
         assert_eq!(
             report(gate(5, 3, 2), level(0, 9)).to_string(),
-            "product 7: the gate has 5 at version 3, less 2 in 1 leases; the row has 0 at version 9 \
+            "product 7: the gate has 5 at version 3, minus 2 in 1 leases; the row has 0 at version 9 \
              (above the row)"
         );
     }
