@@ -53,7 +53,7 @@ pub async fn run(
     arguments: Arguments,
 ) -> Result<ExitCode, CommandError> {
     if !redis.is_set() {
-        output::note("doorbuster redis: REDIS_URL is not set");
+        output::note("doorbuster redis: no Redis is configured: set REDIS_URL");
         return Ok(ExitCode::from(EXIT_USAGE));
     }
     redis.url()?;
