@@ -357,7 +357,7 @@ async fn a_bucket_leads_to_the_trace_of_its_latest_duration() {
         ("METRICS_ADDR", metrics.as_str()),
     ];
     let server = server_with(folder.path(), database.url(), &variables).await;
-    server.buy(&http_client(), "a-traced-order-").await;
+    server.buy(&http_client(), "a-traced-order-1").await;
     let request = collector.until("POST /api/purchase").await;
     let trace = hex::encode(&request.trace_id);
     let text = open_metrics(&metrics).await;
@@ -472,7 +472,7 @@ async fn without_an_endpoint_nothing_is_exported() {
 #[tokio::test]
 async fn a_wrong_setting_is_refused_with_a_sentence() {
     for (variable, value) in [
-        (ENDPOINT, "https://collector.test"),
+        (ENDPOINT, "ftp://collector.test"),
         ("OTEL_TRACES_SAMPLER", "sometimes"),
         ("OTEL_TRACES_SAMPLER_ARG", "2"),
     ] {
