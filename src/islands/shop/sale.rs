@@ -8,9 +8,12 @@ use std::cell::Cell;
 
 use leptos::prelude::*;
 
-use super::{live_stock::Live, quantity_stepper::note_id};
+use super::{
+    live_stock::{HydratedLive, Live},
+    quantity_stepper::note_id,
+};
 use crate::{
-    islands::changing::{changing, changing_text, effect},
+    islands::changing::{changing, changing_text},
     model::{
         CartUnits, LiveSale, SaleState,
         utc_time::{format_unix_ms, unix_ms_in_rfc3339},
@@ -38,42 +41,26 @@ pub(super) struct Shown {
 /// What the page knows by now.
 #[derive(Clone, Copy)]
 struct Latest {
-    live: Option<Live>,
-    /// Hydration takes the server's text as it is: what already differs then would never be
-    /// corrected. So the first state is the rendered one.
-    is_hydrated: RwSignal<bool>,
+    live: HydratedLive,
     rendered_at_ms: i64,
 }
 
 impl Latest {
-    fn new(rendered_at_ms: i64) -> Self {
-        let is_hydrated = RwSignal::new(false);
-        effect(move || is_hydrated.set(true));
-        Self {
-            live: use_context::<Live>(),
-            is_hydrated,
-            rendered_at_ms,
-        }
-    }
-
-    fn live(self) -> Option<Live> {
-        self.live.filter(|_| self.is_hydrated.get())
-    }
-
     /// True once the page has the server's clock. Until then a countdown would be wrong.
     fn has_clock(self) -> bool {
-        self.live().and_then(Live::now_ms).is_some()
+        self.live.get().and_then(Live::now_ms).is_some()
     }
 
     fn now_ms(self) -> i64 {
-        self.live()
+        self.live
+            .get()
             .and_then(Live::now_ms)
             .unwrap_or(self.rendered_at_ms)
     }
 
     fn sale(self, rendered: &LiveSale) -> LiveSale {
         let id = rendered.product_id;
-        let live = self.live();
+        let live = self.live.get();
         let mut sale = live
             .and_then(|live| live.sale(id))
             .unwrap_or_else(|| rendered.clone());
@@ -87,7 +74,10 @@ impl Latest {
 impl Shown {
     /// Follows the sale that the server rendered at `rendered_at_ms`.
     pub fn new(rendered: LiveSale, rendered_at_ms: i64) -> Self {
-        let latest = Latest::new(rendered_at_ms);
+        let latest = Latest {
+            live: HydratedLive::from_context(),
+            rendered_at_ms,
+        };
         let sale = Memo::new(move |_| latest.sale(&rendered));
         let state = Memo::new(move |_| sale.with(|sale| sale.state_at(latest.now_ms())));
         Self {
@@ -235,7 +225,7 @@ pub fn QuantityNote(sale: LiveSale, now_ms: i64, in_cart: u32, held: i64) -> imp
     let own = CartUnits { in_cart, held };
     let room = move || shown.sale.with(|sale| sale.room_beside(own));
     #[cfg(feature = "hydrate")]
-    effect(move || {
+    crate::islands::changing::effect(move || {
         let most = room().more().max(1).to_string();
         if let Some(field) = document().get_element_by_id(QUANTITY_FIELD) {
             // The server checks the quantity too.
