@@ -225,7 +225,7 @@ fn optional_facts(plan: &SimulationPlan) -> Vec<(&'static str, String)> {
             plan.writers.is_some(),
             "Writer nodes",
             plan.writers
-                .map_or_else(String::new, |writers| writers.as_str().to_owned()),
+                .map_or_else(String::new, |writers| writers.in_words().to_owned()),
         ),
         (!faults.is_empty(), "Faults", faults.join(", ")),
     ]
