@@ -47,7 +47,7 @@ pub fn CartLineNote(sale: LiveSale, now_ms: i64, in_cart: u32, held: i64) -> imp
     let shown = Shown::new(sale, now_ms);
     let own = CartUnits { in_cart, held };
     let note = move || {
-        let state = shown.state.get();
+        let state = shown.state();
         shown.sale.with(|sale| {
             LineProblem::of(sale, state, own)
                 .map(|problem| problem_text(problem, sale.is_sold_out))
@@ -55,7 +55,7 @@ pub fn CartLineNote(sale: LiveSale, now_ms: i64, in_cart: u32, held: i64) -> imp
         })
     };
     let terms = changing_text(move || {
-        let is_on_sale = shown.state.get().is_on_sale();
+        let is_on_sale = shown.state().is_on_sale();
         let (price, limit) = shown.sale.with(|sale| (sale.price.clone(), sale.limit));
         format!("{is_on_sale} {price} {}", limit.unwrap_or_default())
     });
