@@ -156,7 +156,7 @@
     if (isLeaving()) {
       return;
     }
-    // The page is hydrated in the order of its elements, so no part is replaced before that is done.
+    // The page is hydrated in the order of its elements: until then, no part is replaced.
     if (!document.documentElement.dataset.awake) {
       schedule();
       return;
