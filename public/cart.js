@@ -7,7 +7,7 @@
   const SPREAD_MS = 2_000;
   /** If the server's answer is still another one than what the stream says, the next comes later. */
   const SPREAD_MS_MAX = 60_000;
-  /** Without a change for so long, the next one is spread over the shortest time again. */
+  /** After so long without a wait, the next change is spread over the shortest time again. */
   const CALM_MS = 20_000;
   const TIMEOUT_MS = 20_000;
   const PARTS = ["notices", "lines", "summary"];
@@ -36,32 +36,58 @@
   };
 
   /** What tells a control of the cart from all others, also after its line was replaced. */
-  const keyOf = ({ localName, className, id, href, form }) =>
-    JSON.stringify([localName, className, id, href, form?.action, form?.elements.product_id?.value]);
+  const keyOf = ({ localName, className, id, href, form, dataset }) =>
+    JSON.stringify([
+      localName,
+      className,
+      id,
+      href,
+      dataset.step,
+      form?.action,
+      form?.elements.product_id?.value,
+    ]);
+
+  const send = (event, input) => input.dispatchEvent(new Event(event, { bubbles: true }));
 
   const typedQuantities = () =>
     new Map(
       [...document.querySelectorAll(".quantity input")]
         .filter((input) => input.value !== input.defaultValue)
-        .map((input) => [input.id, input.value]),
+        .map((input) => [input.id, { value: input.value, isValid: input.validity.valid }]),
     );
 
-  const restoreTyped = (typed) => {
+  /** The browser reports no change of a value that a script has set. */
+  const reportWhenLeft = (input) => {
+    const report = () => {
+      if (input.value !== input.defaultValue && !("sent" in input.form.dataset)) {
+        send("change", input);
+      }
+    };
+    input.addEventListener("blur", report, { once: true });
+  };
+
+  const restoreTyped = (typed, key) => {
     for (const input of document.querySelectorAll(".quantity input")) {
-      const value = typed.get(input.id);
-      if (value !== undefined) {
-        input.value = value;
-        input.dispatchEvent(new Event("change", { bubbles: true }));
+      const before = typed.get(input.id);
+      if (before) {
+        input.value = before.value;
+        if (keyOf(input) === key) {
+          // It may be half typed.
+          reportWhenLeft(input);
+        } else if (before.isValid) {
+          send("change", input);
+        }
       }
       // The buttons beside it show its bounds.
-      input.dispatchEvent(new Event("input", { bubbles: true }));
+      send("input", input);
     }
   };
 
   /** Puts the focus where it was; if that control is gone, on the page's content. */
   const restoreFocus = (key) => {
     const main = document.querySelector("main");
-    const control = [...main.querySelectorAll("a, button, input")].find((control) => keyOf(control) === key);
+    const controls = [...main.querySelectorAll("a, button, input")];
+    const control = controls.find((control) => keyOf(control) === key && !control.disabled);
     (control ?? main).focus({ preventScroll: true });
   };
 
@@ -73,7 +99,7 @@
       part(document, name).replaceChildren(...part(page, name).cloneNode(true).childNodes);
     }
     showOldPrices();
-    restoreTyped(typed);
+    restoreTyped(typed, key);
     if (key !== undefined) {
       restoreFocus(key);
     }
@@ -93,9 +119,33 @@
     return new DOMParser().parseFromString(await response.text(), "text/html");
   };
 
-  let spread = SPREAD_MS;
+  /** True if the shopper has sent a form: another page is on its way. */
+  const isLeaving = () => document.querySelector("form[data-sent]") !== null;
+
+  /** The islands of another release may need other properties. */
+  const releaseOf = (page) => page.querySelector("script[data-module]")?.dataset.module;
+
   let timer;
-  let refreshedAt = -CALM_MS;
+  let spread = SPREAD_MS;
+  let refreshedAt = -Infinity;
+  let isRefreshing = false;
+  let hasChanged = false;
+
+  const takeLatest = async () => {
+    const page = await fetchCart();
+    if (isLeaving()) {
+      return;
+    }
+    // Another window may have emptied the cart.
+    if (!part(page, "lines") || releaseOf(page) !== releaseOf(document)) {
+      location.reload();
+      return;
+    }
+    // From now on, only the new lines count.
+    hasChanged = false;
+    await take(page);
+    say("A sale has changed. The subtotal is up to date.");
+  };
 
   const refresh = async () => {
     timer = undefined;
@@ -103,29 +153,36 @@
       document.addEventListener("visibilitychange", schedule, { once: true });
       return;
     }
-    // Another page is on its way.
-    if (document.querySelector("form[data-sent]")) {
+    if (isLeaving()) {
       return;
     }
-    spread = performance.now() - refreshedAt > CALM_MS ? SPREAD_MS : Math.min(2 * spread, SPREAD_MS_MAX);
-    refreshedAt = performance.now();
+    // The page is hydrated in the order of its elements: until then, no part is replaced.
+    if (!document.documentElement.dataset.awake) {
+      schedule();
+      return;
+    }
+    const isCalm = performance.now() - refreshedAt > spread + CALM_MS;
+    spread = isCalm ? SPREAD_MS : Math.min(2 * spread, SPREAD_MS_MAX);
+    isRefreshing = true;
     try {
-      const page = await fetchCart();
-      if (!part(page, "lines")) {
-        // Another window has emptied the cart.
-        location.reload();
-        return;
-      }
-      await take(page);
-      say("A sale has changed. The subtotal is up to date.");
+      await takeLatest();
     } catch {
       say("A sale has changed. Reload the page to see the new subtotal.");
+      hasChanged = true;
+    }
+    refreshedAt = performance.now();
+    isRefreshing = false;
+    if (hasChanged) {
       schedule();
     }
   };
 
+  /** One at a time: an earlier answer must not replace a later one. */
   const schedule = () => {
-    timer ??= setTimeout(refresh, Math.random() * spread);
+    hasChanged = true;
+    if (!isRefreshing) {
+      timer ??= setTimeout(refresh, Math.random() * spread);
+    }
   };
 
   new MutationObserver((changes) => {

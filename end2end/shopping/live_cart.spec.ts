@@ -1,10 +1,17 @@
 import { expectAccessible } from "../fixtures/accessibility";
-import { KETTLE, LAMP, POT, VACUUM, euros } from "../fixtures/catalogue";
+import { CHESS, KETTLE, LAMP, POT, VACUUM, euros } from "../fixtures/catalogue";
 import { PATIENCE_MS, planSoon } from "../fixtures/sales";
 import { expect, test } from "../fixtures/shop";
-import { addToCart, cartLine, goToCheckout, payButton, waitForIslands } from "../fixtures/shopper";
+import {
+  addToCart,
+  buyDownTo,
+  cartLine,
+  goToCheckout,
+  payButton,
+  waitForIslands,
+} from "../fixtures/shopper";
 
-import type { Page } from "@playwright/test";
+import type { Page, Route } from "@playwright/test";
 
 const HOUR_MS = 3_600_000;
 
@@ -79,18 +86,34 @@ test.describe("in a shop of its own", () => {
   });
 
   test("a quantity that is being typed survives the change", async ({ page, sales }) => {
-    await addToCart(page, LAMP);
+    await addToCart(page, LAMP, 2);
     await addToCart(page, POT);
     await page.goto("/cart");
     await waitForIslands(page);
+    await page.evaluate(() => {
+      const changes: EventTarget[] = [];
+      addEventListener("change", ({ target }) => changes.push(target!));
+      Object.assign(window, { changedFields: changes });
+    });
+    const changedFields = () =>
+      page.evaluate(
+        () =>
+          (window as unknown as { changedFields: HTMLElement[] }).changedFields.filter(
+            (field) => field.isConnected,
+          ).length,
+      );
     const field = page.getByLabel(`Quantity of ${LAMP.name}`);
-    await field.focus();
-    // Typing is no change yet: the field has not been left.
-    await field.evaluate((input: HTMLInputElement) => (input.value = "3"));
+    await field.press("ControlOrMeta+a");
+    await page.keyboard.type("1");
     await sales.end(POT);
-    await expect(cartLine(page, POT)).toContainText("This sale has ended.");
-    // What was typed is sent as it would have been.
-    await expect(subtotal(page)).toHaveText(euros(3 * LAMP.priceCents));
+    await expect(subtotal(page)).toHaveText(euros(2 * LAMP.priceCents));
+    await expect(field).toBeFocused();
+    await expect(field).toHaveValue("1");
+    // A quantity that is half typed is not sent.
+    expect(await changedFields()).toBe(0);
+    await page.keyboard.type("2");
+    await page.keyboard.press("Tab");
+    await expect(subtotal(page)).toHaveText(euros(12 * LAMP.priceCents));
   });
 });
 
@@ -127,6 +150,64 @@ test.describe("with other prices", () => {
     await expect(line).not.toContainText("when you opened this page");
     await page.getByRole("button", { name: "Checkout" }).click();
     await expect(payButton(page)).toHaveText(`Pay ${euros(VACUUM.priceCents)}`);
+  });
+
+  test("the focus stays on the button that had it, or goes to the content", async ({ page, sales }) => {
+    await addToCart(page, LAMP);
+    await page.goto("/cart");
+    await waitForIslands(page);
+    const more = page.getByRole("button", { name: "One more" });
+    await more.focus();
+    await sales.plan(LAMP, Date.now() - HOUR_MS, Date.now() + HOUR_MS, { priceCents: 19_900 });
+    await expect(subtotal(page)).toHaveText("€199.00");
+    await expect(more).toBeFocused();
+
+    const checkout = page.getByRole("button", { name: "Checkout" });
+    await checkout.focus();
+    await sales.end(LAMP);
+    await expect(checkout).toBeDisabled();
+    await expect(page.getByRole("main")).toBeFocused();
+  });
+
+  test("a change during a request is followed by another request", async ({ page, sales }) => {
+    await addToCart(page, LAMP);
+    await page.goto("/cart");
+    await waitForIslands(page);
+    const plan = (priceCents: number) =>
+      sales.plan(LAMP, Date.now() - HOUR_MS, Date.now() + HOUR_MS, { priceCents });
+    const requests: Route[] = [];
+    await page.route("**/cart", (route) => void requests.push(route));
+    await plan(19_900);
+    await expect.poll(() => requests.length).toBe(1);
+    const early = await requests[0]!.fetch();
+    await plan(18_900);
+    await expect(cartLine(page, LAMP).locator("[data-terms*='189.00']")).toHaveCount(1);
+    await requests[0]!.fulfill({ response: early });
+    await expect(subtotal(page)).toHaveText("€199.00");
+    await expect.poll(() => requests.length, { timeout: PATIENCE_MS }).toBe(2);
+    await requests[1]!.continue();
+    await expect(subtotal(page)).toHaveText("€189.00");
+  });
+
+  test("a cart that arrives later than the stock of the stream does not offer a checkout", async ({
+    page,
+    request,
+    sales,
+  }) => {
+    await addToCart(page, CHESS, 2);
+    await addToCart(page, LAMP);
+    await page.goto("/cart");
+    await waitForIslands(page);
+    const requests: Route[] = [];
+    await page.route("**/cart", (route) => void requests.push(route));
+    await sales.end(LAMP);
+    await expect.poll(() => requests.length).toBe(1);
+    const early = await requests[0]!.fetch();
+    await buyDownTo(request, CHESS, 1);
+    await expect(cartLine(page, CHESS)).toContainText("Only 1 left.");
+    await requests[0]!.fulfill({ response: early });
+    await expect(subtotal(page)).toHaveText(euros(2 * CHESS.priceCents));
+    await expect(page.getByRole("button", { name: "Checkout" })).toBeDisabled();
   });
 
   test("a limit that a line exceeds blocks the checkout", async ({ page, sales }) => {

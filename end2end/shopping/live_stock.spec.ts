@@ -41,6 +41,7 @@ test("an open product page and an open cart follow the stock until it is sold ou
   await expect(quantity).toHaveAccessibleDescription("Only 5 left.");
   await expect(buyBox.getByRole("button", { name: "One more" })).toHaveAttribute("aria-disabled", "true");
   await expect(stock).toHaveText("Only 5 left 5 of 15 left");
+  await expect(stock.locator(".badge")).toHaveClass("badge badge--low");
   await expect(roll).toHaveJSProperty("value", 5);
   await expect(note).toBeHidden();
   await expect(checkout).toBeEnabled();

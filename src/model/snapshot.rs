@@ -38,7 +38,7 @@ impl LaneSnapshot {
 
     /// Whether its lines are thin: a lane of the same strategy on one node has normal ones.
     pub fn is_thin(&self) -> bool {
-        self.writers == Some(Writers::All)
+        is_thin(self.writers)
     }
 
     /// The latest sample, or an initial one.
@@ -80,6 +80,11 @@ pub fn lane_name(strategy: StrategyKey, writers: Option<Writers>) -> String {
         None => strategy.to_string(),
         Some(writers) => format!("{strategy}, {}", writers.in_words()),
     }
+}
+
+/// See [`LaneSnapshot::is_thin`].
+pub fn is_thin(writers: Option<Writers>) -> bool {
+    writers == Some(Writers::All)
 }
 
 /// See [`LaneSnapshot::lost_updates`].

@@ -8,7 +8,7 @@ mod tests;
 use super::store::DatabaseServer;
 use crate::{
     db::engine,
-    model::{DatabaseEngine, RunSnapshot, StrategyKey, Verdict},
+    model::{DatabaseEngine, LaneSnapshot, RunSnapshot, Verdict},
     shop::audit::AuditReport,
 };
 
@@ -127,7 +127,8 @@ pub enum ProofStatus {
 /// One lane of a certificate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LaneProof {
-    pub strategy: StrategyKey,
+    /// See [`LaneSnapshot::name`].
+    pub name: String,
     /// `None` if the lane's rows have been deleted.
     pub evidence: Option<Evidence>,
     pub checks: Vec<Check>,
@@ -165,8 +166,7 @@ impl Certificate {
         // A run whose lanes were deleted still has its verdicts.
         let answers = answers.into_iter().chain(std::iter::repeat(None));
         let lanes = run.lanes.iter().zip(answers);
-        let lanes = lanes
-            .map(|(lane, evidence)| LaneProof::of(lane.strategy, lane.verdict.clone(), evidence));
+        let lanes = lanes.map(|(lane, evidence)| LaneProof::of(lane, evidence));
         Self {
             lanes: lanes.collect(),
             run,
@@ -192,7 +192,7 @@ impl Certificate {
     pub fn summary(&self) -> String {
         let of = |status| {
             let lanes = self.lanes.iter().filter(move |lane| lane.status == status);
-            let names: Vec<_> = lanes.map(|lane| lane.strategy.as_str()).collect();
+            let names: Vec<_> = lanes.map(|lane| lane.name.as_str()).collect();
             names.join(", ")
         };
         let lost: i64 = self.lanes.iter().filter_map(LaneProof::lost).sum();
@@ -213,18 +213,19 @@ impl Certificate {
 }
 
 impl LaneProof {
-    fn of(strategy: StrategyKey, stored: Option<Verdict>, evidence: Option<Evidence>) -> Self {
+    fn of(lane: &LaneSnapshot, evidence: Option<Evidence>) -> Self {
+        let stored = lane.verdict.clone();
         let checks = evidence
             .as_ref()
             .map(|evidence| checks(evidence, stored.as_ref()));
         let status = match &checks {
             None => ProofStatus::Removed,
             Some(checks) if checks.iter().all(|check| check.holds) => ProofStatus::Holds,
-            Some(_) if strategy.is_safe() => ProofStatus::Broken,
+            Some(_) if lane.strategy.is_safe() => ProofStatus::Broken,
             Some(_) => ProofStatus::Exhibit,
         };
         Self {
-            strategy,
+            name: lane.name(),
             evidence,
             checks: checks.unwrap_or_default(),
             stored,

@@ -135,19 +135,21 @@ impl Comparison {
     }
 }
 
-/// Builds the entries. Each lane is compared with the first run's lane of the same strategy or, if
-/// there is none, with its first lane.
+/// Builds the entries. Each lane is compared with the first run's lane of the same strategy, with
+/// the same writer nodes if there is one, or else with its first lane.
 fn entries(runs: &[RunSnapshot]) -> Vec<ComparedLane> {
     let mut entries: Vec<ComparedLane> = Vec::new();
     let several = runs.iter().any(|run| run.lanes.len() > 1);
     let baselines: &[LaneSnapshot] = runs.first().map_or(&[], |run| &run.lanes);
     for (run, snapshot) in runs.iter().enumerate() {
         for (lane, of) in snapshot.lanes.iter().enumerate() {
+            let same_strategy = |baseline: &LaneSnapshot| baseline.strategy == of.strategy;
             let same = baselines
                 .iter()
-                .position(|baseline| baseline.strategy == of.strategy);
+                .position(|baseline| same_strategy(baseline) && baseline.writers == of.writers)
+                .or_else(|| baselines.iter().position(same_strategy));
             let name = if several {
-                format!("{} · {}", run_letter(run), of.strategy)
+                format!("{} · {}", run_letter(run), of.name())
             } else {
                 run_letter(run).to_string()
             };
@@ -165,7 +167,7 @@ fn entries(runs: &[RunSnapshot]) -> Vec<ComparedLane> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{StrategyKey, Verdict};
+    use crate::model::{StrategyKey, Verdict, plan::Writers};
     use serde_json::json;
 
     /// A finished run of the preset plan, without lanes. It is parsed from JSON, so that a new
@@ -238,6 +240,31 @@ mod tests {
             .map(|change| change.map(|change| change.difference))
             .collect();
         assert_eq!(changes, [None, None, Some(25.0), Some(20.0)]);
+    }
+
+    #[test]
+    fn a_lane_is_compared_with_the_same_writer_nodes_of_the_first_run() {
+        use StrategyKey::RowLock;
+        let mut on_nodes = run(&[RowLock, RowLock], &[100.0, 50.0]);
+        for (lane, writers) in on_nodes.lanes.iter_mut().zip(Writers::Both.lanes()) {
+            lane.writers = Some(*writers);
+        }
+        let runs = vec![on_nodes.clone(), on_nodes, run(&[RowLock], &[75.0])];
+        let entries = entries(&runs);
+        let baseline: Vec<_> = entries
+            .iter()
+            .map(|entry| (entry.name.as_str(), entry.baseline))
+            .collect();
+        assert_eq!(
+            baseline,
+            [
+                ("A · row-lock, one writer node", None),
+                ("A · row-lock, all nodes write", None),
+                ("B · row-lock, one writer node", Some(0)),
+                ("B · row-lock, all nodes write", Some(1)),
+                ("C · row-lock", Some(0)),
+            ]
+        );
     }
 
     #[test]

@@ -12,8 +12,11 @@ const LETTERED: usize = 4;
 /// The appearance of a curve: always the colour and the dashes of its strategy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CurveStyle {
-    /// Of one run, in which each strategy is drawn once.
-    Strategy(StrategyKey),
+    /// Of one run, in which each strategy is drawn once, or twice: then the second time thinly.
+    OfLane {
+        strategy: StrategyKey,
+        is_thin: bool,
+    },
     /// Of one of several runs, which may draw the same strategy: marked with the run's letter, and
     /// with a width for each run.
     OfRun {
@@ -27,7 +30,10 @@ impl CurveStyle {
     /// Returns the CSS classes.
     pub fn class(self) -> String {
         match self {
-            Self::Strategy(strategy) => format!("curve lane-line--{strategy}"),
+            Self::OfLane { strategy, is_thin } => {
+                let thin = if is_thin { " curve--thin" } else { "" };
+                format!("curve{thin} lane-line--{strategy}")
+            }
             Self::OfRun { strategy, letter } => {
                 let run = letter.to_ascii_lowercase();
                 format!("curve curve--{run} lane-line--{strategy}")
@@ -37,7 +43,7 @@ impl CurveStyle {
 
     const fn letter(self) -> Option<char> {
         match self {
-            Self::Strategy(_) => None,
+            Self::OfLane { .. } => None,
             Self::OfRun { letter, .. } => Some(letter),
         }
     }
@@ -293,12 +299,13 @@ mod tests {
     #[test]
     fn a_curve_has_the_colour_of_its_strategy_in_one_run_and_in_several() {
         let strategy = StrategyKey::RowLock;
-        let alone = CurveStyle::Strategy(strategy).class();
+        let alone = |is_thin| CurveStyle::OfLane { strategy, is_thin }.class();
         let compared = CurveStyle::OfRun {
             strategy,
             letter: 'B',
         };
-        assert_eq!(alone, "curve lane-line--row-lock");
+        assert_eq!(alone(false), "curve lane-line--row-lock");
+        assert_eq!(alone(true), "curve curve--thin lane-line--row-lock");
         assert_eq!(compared.class(), "curve curve--b lane-line--row-lock");
     }
 

@@ -1,7 +1,9 @@
 //! The measurements of a lane, as curves.
 
 use super::curves::{Curve, CurveStyle};
-use crate::model::{LanePresentation, LaneSnapshot, Sample};
+use crate::model::{
+    LanePresentation, LaneSnapshot, Sample, StrategyKey, plan::Writers, snapshot::is_thin,
+};
 
 /// Rates are averaged over this share of the run, to reduce noise.
 const RATE_SHARE: f64 = 0.05;
@@ -50,11 +52,19 @@ impl Metric {
     }
 }
 
+/// Returns the look of a lane in the charts of its own run.
+pub fn lane_style(strategy: StrategyKey, writers: Option<Writers>) -> CurveStyle {
+    CurveStyle::OfLane {
+        strategy,
+        is_thin: is_thin(writers),
+    }
+}
+
 /// Returns the curve of a lane's remaining stock for the presentation page.
 pub fn presented_stock(lane: &LanePresentation) -> Curve {
     let moments = lane.moments.iter();
     Curve {
-        curve_style: CurveStyle::Strategy(lane.strategy),
+        curve_style: lane_style(lane.strategy, lane.writers),
         points: moments
             .map(|moment| (of_ms(moment.elapsed_ms), of_units(moment.remaining)))
             .collect(),
@@ -136,7 +146,7 @@ const fn of_units(units: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{StrategyKey, Verdict};
+    use crate::model::Verdict;
     use serde_json::json;
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 
-use super::{live_stock::Live, sale::Shown};
+use super::{live_stock::HydratedLive, sale::Shown};
 use crate::{
     islands::changing::{changing, changing_text},
     model::{CartUnits, LineProblem, LiveSale, utc_time::format_unix_ms},
@@ -47,7 +47,7 @@ pub fn CartLineNote(sale: LiveSale, now_ms: i64, in_cart: u32, held: i64) -> imp
     let shown = Shown::new(sale, now_ms);
     let own = CartUnits { in_cart, held };
     let note = move || {
-        let state = shown.state.get();
+        let state = shown.state();
         shown.sale.with(|sale| {
             LineProblem::of(sale, state, own)
                 .map(|problem| problem_text(problem, sale.is_sold_out))
@@ -55,7 +55,7 @@ pub fn CartLineNote(sale: LiveSale, now_ms: i64, in_cart: u32, held: i64) -> imp
         })
     };
     let terms = changing_text(move || {
-        let is_on_sale = shown.state.get().is_on_sale();
+        let is_on_sale = shown.state().is_on_sale();
         let (price, limit) = shown.sale.with(|sale| (sale.price.clone(), sale.limit));
         format!("{is_on_sale} {price} {}", limit.unwrap_or_default())
     });
@@ -72,9 +72,10 @@ pub fn CartLineNote(sale: LiveSale, now_ms: i64, in_cart: u32, held: i64) -> imp
 /// rendered.
 #[island]
 pub fn CheckoutButton(lines: Vec<(i64, i64, i64)>) -> impl IntoView {
-    let live = use_context::<Live>();
+    let live = HydratedLive::from_context();
     let lines: Arc<[_]> = lines.into();
     let is_covered = move || {
+        let live = live.get();
         lines.iter().all(|(product_id, missing, rendered)| {
             let latest = live.and_then(|live| live.available(*product_id));
             *missing <= 0 || latest.unwrap_or(*rendered) >= *missing

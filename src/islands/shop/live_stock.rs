@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::model::LiveSale;
+use crate::{islands::changing::effect, model::LiveSale};
 
 /// What the page's stream has sent so far, for the islands inside of [`LiveSales`].
 #[derive(Clone, Copy)]
@@ -42,6 +42,33 @@ impl Live {
     }
 }
 
+/// What the page's stream has sent so far, for an island that the server rendered.
+///
+/// Hydration takes the server's text as it is: what already differs then would never be corrected.
+/// So the island first shows what was rendered.
+#[derive(Clone, Copy)]
+pub(super) struct HydratedLive {
+    live: Option<Live>,
+    is_hydrated: RwSignal<bool>,
+}
+
+impl HydratedLive {
+    /// Takes what the surrounding [`LiveSales`] follows.
+    pub fn from_context() -> Self {
+        let is_hydrated = RwSignal::new(false);
+        effect(move || is_hydrated.set(true));
+        Self {
+            live: use_context::<Live>(),
+            is_hydrated,
+        }
+    }
+
+    /// Returns nothing until the island is hydrated.
+    pub fn get(self) -> Option<Live> {
+        self.live.filter(|_| self.is_hydrated.get())
+    }
+}
+
 /// Follows the stock and the sales of `products` and updates the islands among its children. The
 /// server rendered the page at `now_ms`.
 #[island]
@@ -53,7 +80,7 @@ pub fn LiveSales(products: Vec<i64>, now_ms: i64, children: Children) -> impl In
     };
     provide_context(live);
     #[cfg(feature = "hydrate")]
-    crate::islands::changing::effect(move || follow(live, &products, now_ms));
+    effect(move || follow(live, &products, now_ms));
     #[cfg(not(feature = "hydrate"))]
     let _ = (products, now_ms);
     children()

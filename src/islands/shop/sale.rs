@@ -8,9 +8,12 @@ use std::cell::Cell;
 
 use leptos::prelude::*;
 
-use super::{live_stock::Live, quantity_stepper::note_id};
+use super::{
+    live_stock::{HydratedLive, Live},
+    quantity_stepper::note_id,
+};
 use crate::{
-    islands::changing::{changing, changing_text, effect},
+    islands::changing::{changing, changing_text},
     model::{
         CartUnits, LiveSale, SaleState,
         utc_time::{format_unix_ms, unix_ms_in_rfc3339},
@@ -31,49 +34,33 @@ pub const QUANTITY_FIELD: &str = "quantity";
 #[derive(Clone, Copy)]
 pub(super) struct Shown {
     pub sale: Memo<LiveSale>,
-    pub state: Memo<SaleState>,
+    state: Memo<SaleState>,
     latest: Latest,
 }
 
 /// What the page knows by now.
 #[derive(Clone, Copy)]
 struct Latest {
-    live: Option<Live>,
-    /// Hydration takes the server's text as it is: what already differs then would never be
-    /// corrected. So the first state is the rendered one.
-    is_hydrated: RwSignal<bool>,
+    live: HydratedLive,
     rendered_at_ms: i64,
 }
 
 impl Latest {
-    fn new(rendered_at_ms: i64) -> Self {
-        let is_hydrated = RwSignal::new(false);
-        effect(move || is_hydrated.set(true));
-        Self {
-            live: use_context::<Live>(),
-            is_hydrated,
-            rendered_at_ms,
-        }
-    }
-
-    fn live(self) -> Option<Live> {
-        self.live.filter(|_| self.is_hydrated.get())
-    }
-
     /// True once the page has the server's clock. Until then a countdown would be wrong.
     fn has_clock(self) -> bool {
-        self.live().and_then(Live::now_ms).is_some()
+        self.live.get().and_then(Live::now_ms).is_some()
     }
 
     fn now_ms(self) -> i64 {
-        self.live()
+        self.live
+            .get()
             .and_then(Live::now_ms)
             .unwrap_or(self.rendered_at_ms)
     }
 
     fn sale(self, rendered: &LiveSale) -> LiveSale {
         let id = rendered.product_id;
-        let live = self.live();
+        let live = self.live.get();
         let mut sale = live
             .and_then(|live| live.sale(id))
             .unwrap_or_else(|| rendered.clone());
@@ -87,7 +74,10 @@ impl Latest {
 impl Shown {
     /// Follows the sale that the server rendered at `rendered_at_ms`.
     pub fn new(rendered: LiveSale, rendered_at_ms: i64) -> Self {
-        let latest = Latest::new(rendered_at_ms);
+        let latest = Latest {
+            live: HydratedLive::from_context(),
+            rendered_at_ms,
+        };
         let sale = Memo::new(move |_| latest.sale(&rendered));
         let state = Memo::new(move |_| sale.with(|sale| sale.state_at(latest.now_ms())));
         Self {
@@ -97,8 +87,18 @@ impl Shown {
         }
     }
 
+    /// The state of the sale.
+    ///
+    /// What reads the state depends on the sale, too, and first. Otherwise Leptos would miss a sale
+    /// that changes while its state does not: to check the state, it updates the sale, and does not
+    /// tell that to the view that checks.
+    pub fn state(self) -> SaleState {
+        self.sale.track();
+        self.state.get()
+    }
+
     fn is(self, state: SaleState) -> bool {
-        self.state.get() == state
+        self.state() == state
     }
 
     fn available(self) -> i64 {
@@ -126,7 +126,7 @@ impl Shown {
 
     /// The class and the text of the badge.
     fn badge(self) -> (&'static str, String) {
-        badge_of(self.state.get(), self.available())
+        badge_of(self.state(), self.available())
     }
 }
 
@@ -136,13 +136,13 @@ impl Shown {
 pub fn SaleShutter(sale: LiveSale, now_ms: i64, calendar: String) -> impl IntoView {
     let shown = Shown::new(sale, now_ms);
     let is_started = || changing(move || !shown.is(SaleState::Announced));
-    let class = changing(move || match shown.state.get() {
+    let class = changing(move || match shown.state() {
         SaleState::Announced => "shutter",
         SaleState::Ended => "shutter shutter--ended",
         SaleState::SoldOut => "shutter shutter--up shutter--sold-out",
         SaleState::Open | SaleState::ReservedOut => "shutter shutter--up",
     });
-    let label = changing_text(move || match shown.state.get() {
+    let label = changing_text(move || match shown.state() {
         SaleState::Announced if shown.latest.has_clock() => "Opens in",
         SaleState::Announced => "Opens",
         SaleState::Ended => "Sale ended",
@@ -194,7 +194,7 @@ pub fn SalePrice(sale: LiveSale, now_ms: i64, on_card: bool) -> impl IntoView {
 pub fn StockLine(sale: LiveSale, now_ms: i64) -> impl IntoView {
     let shown = Shown::new(sale, now_ms);
     let stock = changing_text(move || {
-        let state = shown.state.get();
+        let state = shown.state();
         shown.sale.with(|sale| describe_stock(state, sale))
     });
     view! {
@@ -212,7 +212,8 @@ pub fn StockLine(sale: LiveSale, now_ms: i64) -> impl IntoView {
     }
 }
 
-/// Announces each change of the state to screen readers.
+/// Announces each change of the state to screen readers. Another change of the sale does not end
+/// the announcement.
 #[island]
 pub fn SaleAnnouncement(sale: LiveSale, now_ms: i64) -> impl IntoView {
     let shown = Shown::new(sale, now_ms);
@@ -235,7 +236,7 @@ pub fn QuantityNote(sale: LiveSale, now_ms: i64, in_cart: u32, held: i64) -> imp
     let own = CartUnits { in_cart, held };
     let room = move || shown.sale.with(|sale| sale.room_beside(own));
     #[cfg(feature = "hydrate")]
-    effect(move || {
+    crate::islands::changing::effect(move || {
         let most = room().more().max(1).to_string();
         if let Some(field) = document().get_element_by_id(QUANTITY_FIELD) {
             // The server checks the quantity too.
@@ -244,7 +245,7 @@ pub fn QuantityNote(sale: LiveSale, now_ms: i64, in_cart: u32, held: i64) -> imp
     });
     view! {
         <p class="quantity__note" id=note_id(QUANTITY_FIELD)>
-            {changing_text(move || quantity_note(shown.state.get(), room()))}
+            {changing_text(move || quantity_note(shown.state(), room()))}
         </p>
     }
 }
@@ -253,7 +254,7 @@ pub fn QuantityNote(sale: LiveSale, now_ms: i64, in_cart: u32, held: i64) -> imp
 #[island]
 pub fn BuyButtons(sale: LiveSale, now_ms: i64) -> impl IntoView {
     let shown = Shown::new(sale, now_ms);
-    let disabled = || changing(move || !shown.state.get().is_for_sale());
+    let disabled = || changing(move || !shown.state().is_for_sale());
     view! {
         <div class="buybox__actions">
             <button
@@ -266,10 +267,10 @@ pub fn BuyButtons(sale: LiveSale, now_ms: i64) -> impl IntoView {
                 "Buy now"
             </button>
             <button class="btn btn--line btn--big" type="submit" disabled=disabled() aria-describedby="why">
-                {changing_text(move || cart_button_label(shown.state.get()))}
+                {changing_text(move || cart_button_label(shown.state()))}
             </button>
         </div>
-        <p class="buybox__note" id="why">{changing_text(move || advice(shown.state.get()))}</p>
+        <p class="buybox__note" id="why">{changing_text(move || advice(shown.state()))}</p>
     }
 }
 
@@ -279,7 +280,7 @@ pub fn BuyButtons(sale: LiveSale, now_ms: i64) -> impl IntoView {
 #[island]
 pub fn CardState(sale: LiveSale, now_ms: i64) -> impl IntoView {
     let shown = Shown::new(sale, now_ms);
-    let note = changing_text(move || match shown.state.get() {
+    let note = changing_text(move || match shown.state() {
         SaleState::Announced if shown.latest.has_clock() => {
             format!("Opens in {}", shown.countdown())
         }
@@ -291,7 +292,7 @@ pub fn CardState(sale: LiveSale, now_ms: i64) -> impl IntoView {
     });
     let place = changing_text(move || {
         let starts_at_ms = shown.starts_at_ms().unwrap_or_default();
-        format!("{} {starts_at_ms}", shown.state.get().as_str())
+        format!("{} {starts_at_ms}", shown.state().as_str())
     });
     view! {
         <p class="card__state" data-sale=place>

@@ -10,7 +10,7 @@ use leptos::prelude::*;
 
 use self::{collapsible::Collapsible, queue::queue_panel, waterfall::waterfall_panel};
 use crate::{
-    model::{StrategyKey, lock_queue::LaneLocks, waterfall::Waterfall},
+    model::{lock_queue::LaneLocks, waterfall::Waterfall},
     ui::waterfall::Patterns,
 };
 #[cfg(feature = "hydrate")]
@@ -22,12 +22,13 @@ pub use updates::publish;
 #[island]
 pub fn LockView(
     lanes: Vec<LaneLocks>,
+    /// The names of the lanes.
+    names: Vec<String>,
     /// Whether this server executes the run.
     running: bool,
     /// The page that shows everything without JavaScript.
     href: String,
 ) -> impl IntoView {
-    let names: Vec<_> = lanes.iter().map(|lane| lane.strategy).collect();
     let lanes: Vec<_> = lanes.into_iter().map(RwSignal::new).collect();
     #[cfg(feature = "hydrate")]
     {
@@ -39,12 +40,12 @@ pub fn LockView(
         .into_iter()
         .zip(names)
         .enumerate()
-        .map(|(index, (lane, strategy))| {
-            let of = several.then(|| format!(": {strategy}"));
+        .map(|(index, (lane, name))| {
+            let of = several.then(|| format!(": {name}"));
             let waterfall = Memo::new(move |_| lane.with(|lane| lane.waterfall.clone()));
             let link = several.then(|| href.clone());
             let first_buyers = if several {
-                collapsed_waterfall(waterfall, index, strategy, href.clone()).into_any()
+                collapsed_waterfall(waterfall, index, name, href.clone()).into_any()
             } else {
                 waterfall_panel(waterfall, index, None).into_any()
             };
@@ -59,15 +60,16 @@ pub fn LockView(
 fn collapsed_waterfall(
     waterfall: Memo<Waterfall>,
     index: usize,
-    strategy: StrategyKey,
+    name: String,
     href: String,
 ) -> impl IntoView {
     let details = Collapsible::default();
+    let summary = format!("Timeline of the first buyers: {name}");
     view! {
         <details class="samples locks__falls" on:toggle=move |event| details.toggled(&event)>
-            <summary>{format!("Timeline of the first buyers: {strategy}")}</summary>
+            <summary>{summary}</summary>
             {move || if details.is_open() {
-                waterfall_panel(waterfall, index, Some(format!(": {strategy}"))).into_any()
+                waterfall_panel(waterfall, index, Some(format!(": {name}"))).into_any()
             } else {
                 view! { <LocksLink href=href.clone()/> }.into_any()
             }}

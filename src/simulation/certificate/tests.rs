@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::db::dialect;
+use crate::{db::dialect, model::StrategyKey};
 
 fn query(columns: &'static [&'static str]) -> ProofQuery {
     ProofQuery {
@@ -42,12 +42,20 @@ fn of(
     ]
 }
 
-fn status(strategy: StrategyKey, evidence: Option<Evidence>) -> ProofStatus {
-    let stored = Verdict {
+fn lane(strategy: StrategyKey) -> LaneSnapshot {
+    let verdict = Verdict {
         strategy,
         ..Verdict::example()
     };
-    LaneProof::of(strategy, Some(stored), evidence).status
+    let lane = json!({
+        "strategy": strategy, "productName": "", "stock": 20, "samples": [], "latencyMs": verdict.latency_ms,
+        "verdict": verdict,
+    });
+    serde_json::from_value(lane).expect("a lane")
+}
+
+fn status(strategy: StrategyKey, evidence: Option<Evidence>) -> ProofStatus {
+    LaneProof::of(&lane(strategy), evidence).status
 }
 
 #[test]
@@ -82,12 +90,6 @@ fn sales_to_others_count_and_an_unsafe_strategy_may_oversell() {
 
 #[test]
 fn the_worst_lane_decides_the_status() {
-    let lane = |strategy| {
-        json!({
-            "strategy": strategy, "productName": "", "stock": 20, "samples": [], "latencyMs": Verdict::example().latency_ms,
-            "verdict": Verdict::example(),
-        })
-    };
     let run = json!({
         "id": "", "state": "finished", "plan": crate::model::SimulationPlan::preset(), "startedAt": "", "passed": true, "failure": null,
         "lanes": [lane(StrategyKey::RowLock), lane(StrategyKey::Unguarded)],

@@ -6,8 +6,8 @@ use leptos::prelude::*;
 use crate::{
     model::{LaneSnapshot, RunSnapshot, StrategyKey},
     ui::{
-        curves::{CurveStyle, Frame, drawing},
-        run_curves::METRICS,
+        curves::{Frame, drawing},
+        run_curves::{METRICS, lane_style},
     },
 };
 
@@ -25,7 +25,8 @@ pub fn svg(run: &RunSnapshot) -> String {
     let charts_top = HEAD_HEIGHT + lanes + MARGIN / 2.0;
     let step = chart_height + TITLE_HEIGHT;
     let charts = METRICS.iter().zip(0_u8..).map(|(metric, index)| {
-        let curve = |lane: &LaneSnapshot| metric.curve(CurveStyle::Strategy(lane.strategy), lane);
+        let curve =
+            |lane: &LaneSnapshot| metric.curve(lane_style(lane.strategy, lane.writers), lane);
         let curves: Vec<_> = run.lanes.iter().map(curve).collect();
         let marks = if metric.marks_stock { stocks(run) } else { Vec::new() };
         let top = charts_top + step * f64::from(index);
@@ -95,7 +96,7 @@ fn legend(run: &RunSnapshot) -> impl IntoView + use<> {
     let lines = run.lanes.iter().scan(HEAD_HEIGHT, |top, lane| {
         let y = *top;
         *top += LEGEND_HEIGHT;
-        let class = CurveStyle::Strategy(lane.strategy).class();
+        let class = lane_style(lane.strategy, lane.writers).class();
         Some(view! {
             <line class=class x1=MARGIN x2=MARGIN + 40.0 y1=y + 8.0 y2=y + 8.0></line>
             <text class="lane" x=MARGIN + 52.0 y=y + 13.0>{result_text(lane)}</text>

@@ -151,16 +151,19 @@ fn FilledCart(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoVie
                 <div>
                     <ul class="lines" aria-label="Items in your cart" data-part="lines">{lines}</ul>
                 </div>
-                <aside class="summary" aria-labelledby="sum-title" data-part="summary">
-                    <h2 id="sum-title">"Subtotal"</h2>
-                    <dl class="summary__rows"><dt>"Items"</dt><dd>{units}</dd></dl>
-                    <p class="summary__total"><span>"Before shipping"</span>" "<span class="num">{subtotal}</span></p>
-                    <form method="post" action="/api/form/checkout/enter">
-                        <FormKey/>
-                        <input type="hidden" name="cart_id" value=cart_id.to_string()/>
-                        {checkout}
-                    </form>
-                    <p class="summary__fine">{fine}</p>
+                <aside class="summary" aria-labelledby="sum-title">
+                    <div class="summary__parts" data-part="summary">
+                        <h2 id="sum-title">"Subtotal"</h2>
+                        <dl class="summary__rows"><dt>"Items"</dt><dd>{units}</dd></dl>
+                        <p class="summary__total"><span>"Before shipping"</span>" "<span class="num">{subtotal}</span></p>
+                        <form method="post" action="/api/form/checkout/enter">
+                            <FormKey/>
+                            <input type="hidden" name="cart_id" value=cart_id.to_string()/>
+                            {checkout}
+                        </form>
+                        <p class="summary__fine">{fine}</p>
+                    </div>
+                    // A screen reader announces only what changes in an element that it knows.
                     <p class="summary__news" role="status"></p>
                 </aside>
             </div>

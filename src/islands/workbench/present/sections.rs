@@ -5,8 +5,8 @@ use leptos::prelude::*;
 use crate::{
     model::{LanePresentation, Presentation, RunState},
     ui::{
-        curves::{CurveKey, CurveStyle, Curves},
-        run_curves::presented_stock,
+        curves::{CurveKey, Curves},
+        run_curves::{lane_style, presented_stock},
     },
 };
 
@@ -148,7 +148,7 @@ fn lane_row(lane: &LanePresentation) -> impl IntoView + use<> {
     let class = if oversold > 0 { "n present__lost" } else { "n" };
     view! {
         <tr>
-            <th scope="row"><CurveKey curve_style=CurveStyle::Strategy(lane.strategy)/>{lane.name()}</th>
+            <th scope="row"><CurveKey curve_style=lane_style(lane.strategy, lane.writers)/>{lane.name()}</th>
             <td class="n">{last.remaining}</td>
             <td class="n">{last.sold}</td>
             <td class="n">{last.unsuccessful}</td>

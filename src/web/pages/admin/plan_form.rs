@@ -205,8 +205,9 @@ const fn quantity_hint() -> &'static str {
 /// The fields that few plans need.
 #[component]
 fn Advanced(typed: FormValues, has_writers: bool) -> impl IntoView {
-    // An error of a field that is not shown would be nowhere on the page.
-    let is_shown = has_writers || typed.error("writers").is_some();
+    // A choice that is not shown would be left out silently, and so would its error.
+    let is_shown =
+        has_writers || !typed.value("writers").is_empty() || typed.error("writers").is_some();
     let writers = is_shown.then(|| {
         view! {
             <Choice

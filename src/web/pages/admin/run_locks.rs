@@ -7,7 +7,7 @@ use leptos_router::hooks::use_params_map;
 
 use super::Subnav;
 use crate::{
-    model::{RunSnapshot, lock_queue::LaneLocks},
+    model::{LaneSnapshot, RunSnapshot, lock_queue::LaneLocks},
     ui::{
         lock_queue::{LockPicture, LockRows, LockTable},
         waterfall::{Legend, Patterns, WaterfallChart, WaterfallRows, WaterfallTable, note},
@@ -50,8 +50,9 @@ fn RunLocksView(run: RunSnapshot, locks: Vec<LaneLocks>, running: bool) -> impl 
         run.started_in_utc()
     );
     let address = format!("/admin/simulations/{}", run.id);
-    let lanes = locks.into_iter().enumerate();
-    let lanes = lanes.map(|(index, lane)| view! { <LaneView lane index running/> });
+    let names = run.lanes.iter().map(LaneSnapshot::name);
+    let lanes = locks.into_iter().zip(names).enumerate();
+    let lanes = lanes.map(|(index, (lane, name))| view! { <LaneView lane name index running/> });
     view! {
         <main class="page page--wide" id="main" tabindex="-1">
             <Subnav current="/admin/simulations"/>
@@ -64,26 +65,25 @@ fn RunLocksView(run: RunSnapshot, locks: Vec<LaneLocks>, running: bool) -> impl 
 }
 
 #[component]
-fn LaneView(lane: LaneLocks, index: usize, running: bool) -> impl IntoView {
-    let strategy = lane.strategy;
+fn LaneView(lane: LaneLocks, name: String, index: usize, running: bool) -> impl IntoView {
     let (queue, falls) = (format!("locks-{index}"), format!("falls-{index}"));
     let waterfall = lane.waterfall.clone();
     view! {
         <section class="panel locks" aria-labelledby=queue.clone()>
-            <div class="chart__head"><h2 id=queue.clone()>{format!("Lock queue: {strategy}")}</h2></div>
+            <div class="chart__head"><h2 id=queue.clone()>{format!("Lock queue: {name}")}</h2></div>
             <div class="locks__picture"><LockPicture locks=lane.clone() running/></div>
-            <LockTable caption=format!("Sessions in the lock queue: {strategy}")>
+            <LockTable caption=format!("Sessions in the lock queue: {name}")>
                 <LockRows locks=lane running/>
             </LockTable>
         </section>
         <figure class="panel chart" aria-labelledby=falls.clone()>
             <div class="chart__head">
-                <h2 id=falls.clone()>{format!("Timeline of the first buyers: {strategy}")}</h2>
+                <h2 id=falls.clone()>{format!("Timeline of the first buyers: {name}")}</h2>
                 <Legend/>
             </div>
             <WaterfallChart waterfall=waterfall.clone() index/>
             <p class="quiet">{note(waterfall.precision())}</p>
-            <WaterfallTable caption=format!("First attempts: {strategy}")>
+            <WaterfallTable caption=format!("First attempts: {name}")>
                 <WaterfallRows waterfall/>
             </WaterfallTable>
         </figure>

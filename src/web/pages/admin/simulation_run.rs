@@ -9,7 +9,9 @@ use super::{
 };
 use crate::{
     islands::workbench::{FetchedDetails, Keys, LiveRun, LockView, keys::Key},
-    model::{RunSnapshot, ShopError, SimulationPlan, lock_queue::LaneLocks, plan::PlanForm},
+    model::{
+        LaneSnapshot, RunSnapshot, ShopError, SimulationPlan, lock_queue::LaneLocks, plan::PlanForm,
+    },
     ui::{notice::ErrorNotice, safety_badge::SafetyBadge},
     web::{
         audience::Audience,
@@ -100,6 +102,7 @@ fn RunView(
     let running = !run.state.is_over();
     let each = run.plan.quantities.max().get();
     let (live, drawn) = (run.clone().without_points(), run.lanes.clone());
+    let lane_names: Vec<_> = run.lanes.iter().map(LaneSnapshot::name).collect();
     let address = format!("/admin/simulations/{}", run.id);
     let locks = match locks.len() {
         0..=1 => locks,
@@ -114,7 +117,7 @@ fn RunView(
             <FormError notice=notice.clone() consequence="The run is unchanged."/>
             <RunLabelForm run=run.clone() notice/>
             <LiveRun run=live><Picture lanes=drawn each/></LiveRun>
-            <LockView lanes=locks running=running && is_here href=format!("{address}/locks")/>
+            <LockView lanes=locks names=lane_names running=running && is_here href=format!("{address}/locks")/>
             <PlanSummary run/>
             <section class="understand-part" aria-labelledby="understand-title">
                 <h2 class="section-title" id="understand-title">"Understand"</h2>
@@ -225,7 +228,7 @@ fn optional_facts(plan: &SimulationPlan) -> Vec<(&'static str, String)> {
             plan.writers.is_some(),
             "Writer nodes",
             plan.writers
-                .map_or_else(String::new, |writers| writers.as_str().to_owned()),
+                .map_or_else(String::new, |writers| writers.in_words().to_owned()),
         ),
         (!faults.is_empty(), "Faults", faults.join(", ")),
     ]

@@ -28,7 +28,7 @@ pub fn LaneSection(
     };
     view! {
         <section class="panel certificate__lane" aria-labelledby=id.clone()>
-            <h2 class="panel__title lane__name" id=id.clone()>{lane.strategy.as_str()}" "<span class=class>{word}</span></h2>
+            <h2 class="panel__title lane__name" id=id.clone()>{lane.name.clone()}" "<span class=class>{word}</span></h2>
             {proof}
         </section>
     }
