@@ -9,4 +9,5 @@ mod refolding;
 mod refund_events;
 mod retry_budget;
 mod schema;
+mod session_locks;
 mod transactions;

@@ -60,6 +60,10 @@ pub enum SimulationError {
     Panicked(#[from] TaskPanic),
     #[error("the simulation was interrupted before it started")]
     Interrupted,
+    #[error(
+        "the connection to the cluster was lost for so long that another simulation could start"
+    )]
+    LockLost,
 }
 
 impl From<TxnError> for SimulationError {
@@ -432,9 +436,15 @@ impl Engine {
         targets: &[url::Url],
         progress: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<RunSnapshot, SimulationError> {
-        let _abort = self.abort_when_interrupted(&started.run);
+        let lock_lost = started.run_lock.as_ref().map(SessionLock::lost);
+        let lock_lost = lock_lost.unwrap_or_default();
+        let reasons = self.interruption.iter().chain([&lock_lost]);
+        let _aborts: Vec<_> = reasons
+            .map(|reason| abort_when(reason.clone(), Arc::clone(&started.run)))
+            .collect();
         let lanes = self.run_lanes(&started, targets, Arc::new(progress));
         let outcome = match run_task::catch("the engine", lanes).await {
+            Ok(Ok(())) if lock_lost.is_cancelled() => Err(SimulationError::LockLost),
             Ok(outcome) => outcome,
             Err(panic) => Err(panic.into()),
         };
@@ -462,14 +472,6 @@ impl Engine {
         outcome?;
         stored?;
         Ok(end)
-    }
-
-    fn abort_when_interrupted(&self, run: &Arc<LiveRun>) -> Option<AbortOnDropHandle<()>> {
-        let (interruption, run) = (self.interruption.clone()?, Arc::clone(run));
-        Some(AbortOnDropHandle::new(tokio::spawn(async move {
-            interruption.cancelled().await;
-            run.apply_command(RunCommand::Abort);
-        })))
     }
 
     async fn run_lanes(
@@ -523,6 +525,15 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Aborts a run when `reason` is cancelled: the run was interrupted, or another one could start, and
+/// each would measure the other.
+fn abort_when(reason: CancellationToken, run: Arc<LiveRun>) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        reason.cancelled().await;
+        run.apply_command(RunCommand::Abort);
+    }))
 }
 
 async fn first_stock_snapshot(db: &Db, opened: &OpenedRun) -> Result<StockSnapshot, ShopError> {
