@@ -33,6 +33,9 @@ const LINES: &str = "\
 One for each product of the order. Missing if a server of an earlier version has sent the event, during an upgrade: \
 read `/api/orders/{publicId}` then.";
 
+/// See `m0007_events_of_refunds` of MySQL.
+const REFUND_LINES: &str = "One for each product of the order. Their order means nothing.";
+
 /// Returns the requests that the servers send, by their names.
 pub fn webhooks() -> Paths {
     [
@@ -140,7 +143,7 @@ fn refund() -> ObjectBuilder {
         ("amountCents", integer("The amount of this refund.")),
         ("currency", text("ISO 4217.")),
     ]);
-    with_lines(data, line, "One for each product of the order.").required("lines")
+    with_lines(data, line, REFUND_LINES).required("lines")
 }
 
 fn returned() -> ObjectBuilder {
