@@ -1,6 +1,7 @@
 //! Connections, transactions and the schema.
 
 mod black_hole;
+mod clock;
 mod dropped_futures;
 mod failed_procedures;
 mod indexes;
