@@ -51,6 +51,23 @@ async fn taking_a_lock_fails_in_time_if_its_server_stops_answering() {
     assert!(begin.elapsed() < CALL_MAX, "{:?}", begin.elapsed());
 }
 
+/// An answer is valid for longer than these connections take, and another test may have asked.
+#[tokio::test]
+async fn a_server_without_a_cluster_is_not_asked_on_each_connection() {
+    let shop = TestShop::new().await;
+    let proxy = Proxy::before(shop.database.url()).await;
+    for _ in 0..5 {
+        let lock = SessionLock::try_acquire(proxy.url(), NAME, LOCK).await;
+        let lock = lock.expect("the server answers").expect("it is free");
+        lock.release().await;
+    }
+    let statements = proxy.statements();
+    assert!(!statements.is_empty());
+    let asks = |statement: &&String| statement.contains("wsrep_cluster_size");
+    let asked = statements.iter().filter(asks).count();
+    assert!(asked <= 1, "{statements:#?}");
+}
+
 /// A lease that is held through a proxy. `None` on PostgreSQL, which has no cluster of this kind.
 async fn lease() -> Option<(TestShop, Proxy, ClusterLease)> {
     let shop = TestShop::new().await;

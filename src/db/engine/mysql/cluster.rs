@@ -4,10 +4,10 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sea_orm::{
@@ -26,6 +26,11 @@ use crate::db::connect::health::answer_within;
 
 /// Whether this process has a connection to a node of a cluster. It uses one database.
 static IS_CLUSTER: AtomicBool = AtomicBool::new(false);
+/// When a new connection last found no cluster.
+static NO_CLUSTER_AT: std::sync::Mutex<Option<Instant>> = std::sync::Mutex::new(None);
+/// How long that is valid. A server can become a node when it is started again, and a node that
+/// joins is one without the others at first.
+const NO_CLUSTER_FOR: Duration = Duration::from_secs(10);
 
 const STATUS: &str = "\
     SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_size', 'wsrep_cluster_state_uuid', \
@@ -59,13 +64,17 @@ const TRIED_EVERY: Duration = Duration::from_millis(250);
 /// How often a statement that conflicts with another node is sent.
 const ATTEMPTS_MAX: u32 = 10;
 
-/// Notes whether the server of a new connection is a node of a cluster.
+/// Notes whether the server of a new connection is a node of a cluster. A pool opens many
+/// connections at once, so the server is not asked on each of them.
 ///
 /// # Errors
 /// The error of the driver.
 pub async fn recognize(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
     if IS_CLUSTER.load(Ordering::Relaxed) {
         return Ok(true);
+    }
+    if no_cluster_at().is_some_and(|at| at.elapsed() < NO_CLUSTER_FOR) {
+        return Ok(false);
     }
     // A server without a cluster has no such status, or a size of 0.
     let size = "SHOW GLOBAL STATUS LIKE 'wsrep_cluster_size'";
@@ -74,8 +83,14 @@ pub async fn recognize(connection: &mut MySqlConnection) -> Result<bool, sqlx::E
     let is_cluster = size.is_some_and(|size| size != "0");
     if is_cluster {
         IS_CLUSTER.store(true, Ordering::Relaxed);
+    } else {
+        *no_cluster_at() = Some(Instant::now());
     }
     Ok(is_cluster)
+}
+
+fn no_cluster_at() -> std::sync::MutexGuard<'static, Option<Instant>> {
+    NO_CLUSTER_AT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes this transaction exclude every other one, on any node, that calls this with the same key:
