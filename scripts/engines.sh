@@ -507,5 +507,5 @@ case "$engine ${2-start}" in
 'redis install') need_redis ;;
 'faketime install') need_faketime ;;
 'mariadb stop' | 'galera stop' | 'redis stop') "stop_$engine" ;;
-*) fail "usage: ./makew engines mariadb|galera|redis [start|stop]" ;;
+*) fail "usage: scripts/engines.sh mariadb|galera|redis [start|stop], or redis|faketime install" ;;
 esac

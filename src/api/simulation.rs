@@ -123,7 +123,7 @@ mod server {
         fn from(error: SimulationError) -> Self {
             match error {
                 SimulationError::Shop(error) => error,
-                SimulationError::Busy => Self::SimulationBusy,
+                SimulationError::Busy | SimulationError::LockLost => Self::SimulationBusy,
                 SimulationError::Interrupted => Self::SimulationOver,
                 SimulationError::Connect(_) => Self::Unavailable { retry_after_s: 2 },
                 SimulationError::Client(error) => Self::Invalid(error.to_string()),

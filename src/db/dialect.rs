@@ -196,9 +196,14 @@ pub fn clock() -> SimpleExpr {
     Expr::cust("clock_timestamp()")
 }
 
+/// Selects [`clock`].
+pub fn clock_query() -> Statement {
+    statement("SELECT clock_timestamp() AS now", [])
+}
+
 /// Returns the database's time now; see [`clock`].
 pub async fn clock_now<C: ConnectionTrait>(connection: &C) -> Result<time::OffsetDateTime, DbErr> {
-    ClockRow::find_by_statement(statement("SELECT clock_timestamp() AS now", []))
+    ClockRow::find_by_statement(clock_query())
         .one(connection)
         .await?
         .map(|moment| moment.now)

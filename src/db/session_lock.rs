@@ -11,10 +11,10 @@ use sea_orm::{
         postgres::PgConnectOptions,
     },
 };
-use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    connect::ConnectError,
+    connect::{ConnectError, health::answer_within},
     engine::{
         Engine,
         mysql::{
@@ -26,6 +26,9 @@ use super::{
 
 /// How long the connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// How long each later answer may take. The network notices a server that does not answer much
+/// later.
+const ANSWER_MAX: Duration = Duration::from_secs(3);
 
 /// A lock with the session that holds it. It is on a connection of its own: a pool may close an
 /// idle connection, and the lock with it.
@@ -40,6 +43,26 @@ enum Session {
     Postgres(PgConnection),
     MySql(MySqlConnection),
     Cluster(ClusterLease),
+}
+
+impl Session {
+    async fn open(engine: Engine, url: &str, name: &str, key: i64) -> Result<Self, sqlx::Error> {
+        match engine {
+            Engine::Postgres => {
+                let options = PgConnectOptions::from_str(url)?.application_name(name);
+                let session = PgConnection::connect_with(&options).await?;
+                Ok(Self::Postgres(session))
+            }
+            Engine::MySql => {
+                let options = MySqlConnectOptions::from_str(url)?;
+                let mut session = MySqlConnection::connect_with(&options).await?;
+                Ok(match cluster::recognize(&mut session).await? {
+                    true => Self::Cluster(ClusterLease::new(session, options, key)),
+                    false => Self::MySql(session),
+                })
+            }
+        }
+    }
 }
 
 impl SessionLock {
@@ -61,8 +84,9 @@ impl SessionLock {
         Ok(None)
     }
 
-    /// The same, and waits until the lock is free. Calls `on_wait` if another session holds it. All
-    /// waiting sessions get it in the order of their arrival, except on a cluster.
+    /// The same, and waits without a limit until the lock is free. Calls `on_wait` if another
+    /// session holds it. All waiting sessions get it in the order of their arrival, except on a
+    /// cluster.
     ///
     /// # Errors
     /// [`ConnectError::Url`] and [`ConnectError::Unreachable`].
@@ -80,76 +104,52 @@ impl SessionLock {
         Ok(lock)
     }
 
-    /// Releases the lock: when this returns, another session can take it.
-    pub async fn release(mut self) {
-        let key = self.key;
-        let released = match &mut self.session {
-            Session::Postgres(session) => sqlx::query("SELECT pg_advisory_unlock($1)")
-                .bind(key)
-                .execute(session)
-                .await
-                .map(drop),
-            Session::MySql(session) => sqlx::query(named_lock::RELEASE)
-                .bind(named_lock::of_key(key))
-                .execute(session)
-                .await
-                .map(drop),
-            Session::Cluster(lease) => lease.release().await,
-        };
-        if let Err(error) = released {
-            // The session is gone, and the lock with it.
-            tracing::debug!(%error, "could not release a named lock");
+    /// Returns what is cancelled if the process loses the lock to another session while it goes on,
+    /// which only happens on a cluster.
+    pub fn lost(&self) -> CancellationToken {
+        match &self.session {
+            Session::Cluster(lease) => lease.lost(),
+            Session::Postgres(_) | Session::MySql(_) => CancellationToken::new(),
         }
-        self.close().await;
+    }
+
+    /// Releases the lock: when this returns, another session can take it. If the server does not
+    /// answer in time, it ends with its session.
+    pub async fn release(mut self) {
+        match answer_within(ANSWER_MAX, self.unlock()).await {
+            Ok(()) => self.close().await,
+            Err(error) => tracing::debug!(%error, "could not release a named lock"),
+        }
     }
 
     async fn connect(url: &str, name: &str, key: i64) -> Result<Self, ConnectError> {
-        let connect = async {
-            match Engine::of_url(url)?.0 {
-                Engine::Postgres => {
-                    let options = PgConnectOptions::from_str(url).map_err(unreachable)?;
-                    let options = options.application_name(name);
-                    PgConnection::connect_with(&options)
-                        .await
-                        .map(Session::Postgres)
-                        .map_err(unreachable)
-                }
-                Engine::MySql => {
-                    let options = MySqlConnectOptions::from_str(url).map_err(unreachable)?;
-                    let session = MySqlConnection::connect_with(&options).await;
-                    let mut session = session.map_err(unreachable)?;
-                    Ok(
-                        match cluster::recognize(&mut session)
-                            .await
-                            .map_err(unreachable)?
-                        {
-                            true => Session::Cluster(ClusterLease::new(session, key)),
-                            false => Session::MySql(session),
-                        },
-                    )
-                }
-            }
-        };
-        let session = timeout(CONNECT_MAX, connect)
-            .await
-            .unwrap_or_else(|_| Err(unreachable(sqlx::Error::PoolTimedOut)))?;
-        Ok(Self { session, key })
+        let engine = Engine::of_url(url)?.0;
+        let session = answer_within(CONNECT_MAX, Session::open(engine, url, name, key)).await;
+        Ok(Self {
+            session: session.map_err(unreachable)?,
+            key,
+        })
     }
 
     async fn is_acquired_at_once(&mut self) -> Result<bool, ConnectError> {
+        let acquired = answer_within(ANSWER_MAX, self.try_lock()).await;
+        acquired.map_err(unreachable)
+    }
+
+    async fn try_lock(&mut self) -> Result<bool, sqlx::Error> {
         match &mut self.session {
-            Session::Postgres(session) => sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-                .bind(self.key)
-                .fetch_one(session)
-                .await
-                .map_err(unreachable),
+            Session::Postgres(session) => {
+                sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+                    .bind(self.key)
+                    .fetch_one(session)
+                    .await
+            }
             Session::MySql(session) => sqlx::query_scalar(named_lock::TRY)
                 .bind(named_lock::of_key(self.key))
                 .fetch_one(session)
                 .await
-                .map(|taken: Option<i64>| taken == Some(1))
-                .map_err(unreachable),
-            Session::Cluster(lease) => lease.try_take().await.map_err(unreachable),
+                .map(|taken: Option<i64>| taken == Some(1)),
+            Session::Cluster(lease) => lease.try_take().await,
         }
     }
 
@@ -169,13 +169,31 @@ impl SessionLock {
         }
     }
 
+    async fn unlock(&mut self) -> Result<(), sqlx::Error> {
+        match &mut self.session {
+            Session::Postgres(session) => sqlx::query("SELECT pg_advisory_unlock($1)")
+                .bind(self.key)
+                .execute(session)
+                .await
+                .map(drop),
+            Session::MySql(session) => sqlx::query(named_lock::RELEASE)
+                .bind(named_lock::of_key(self.key))
+                .execute(session)
+                .await
+                .map(drop),
+            Session::Cluster(lease) => lease.release().await,
+        }
+    }
+
     async fn close(self) {
-        let closed = match self.session {
-            Session::Postgres(session) => session.close().await,
-            Session::MySql(session) => session.close().await,
-            Session::Cluster(lease) => lease.close().await,
+        let closed = async move {
+            match self.session {
+                Session::Postgres(session) => session.close().await,
+                Session::MySql(session) => session.close().await,
+                Session::Cluster(lease) => lease.close().await,
+            }
         };
-        if let Err(error) = closed {
+        if let Err(error) = answer_within(ANSWER_MAX, closed).await {
             tracing::debug!(%error, "could not close a connection");
         }
     }

@@ -167,7 +167,7 @@ pub struct Outbox<'a> {
 impl Outbox<'_> {
     /// Claims events that are due, the oldest first. Returns `None` if there are none, there is no
     /// subscription, another server claims at the moment, or `can_send` is false for the
-    /// destination.
+    /// destination. An event that cannot be read is stored as failed.
     pub async fn claim(
         self,
         can_send: fn(&Destination, &Shop) -> bool,
@@ -206,10 +206,18 @@ impl Outbox<'_> {
                     .filter(dialect::column_in(outbox_event::Column::Id, &ids))
                     .exec(connection)
                     .await?;
-                let events = message::claimed(connection, due).await?;
+                let messages = message::of(connection, due).await?;
+                // They must not keep the others from being sent.
+                for (event, error) in &messages.unreadable {
+                    store_failure(connection, at, (event.id, event.attempts), error).await?;
+                }
+                if !messages.unreadable.is_empty() {
+                    let count = messages.unreadable.len();
+                    work.after_commit(move || tracing::warn!(count, "events cannot be read"));
+                }
                 Ok(Some(Claimed {
                     destination,
-                    events,
+                    events: messages.claimed,
                     at,
                 }))
             })
@@ -240,14 +248,7 @@ impl Outbox<'_> {
                     .await?;
                 for (event, error) in results {
                     let Some(error) = error else { continue };
-                    let error: String = error.chars().take(ERROR_CHARS_MAX).collect();
-                    let next = now + backoff(event.attempts);
-                    outbox_event::Entity::update_many()
-                        .col_expr(outbox_event::Column::NextAttemptAt, Expr::value(next))
-                        .col_expr(outbox_event::Column::LastError, Expr::value(error))
-                        .filter(outbox_event::Column::Id.eq(event.id))
-                        .exec(connection)
-                        .await?;
+                    store_failure(connection, now, (event.id, event.attempts), &error).await?;
                 }
                 Ok(())
             })
@@ -289,6 +290,25 @@ impl Outbox<'_> {
     pub async fn secret(self) -> Result<String, ShopError> {
         self.shop.operation().event_secret().await
     }
+}
+
+/// Stores why an event was not delivered, after so many earlier attempts, and when it is tried
+/// again.
+async fn store_failure(
+    connection: &impl ConnectionTrait,
+    now: OffsetDateTime,
+    (id, earlier): (i64, i32),
+    error: &str,
+) -> Result<(), DbErr> {
+    let error: String = error.chars().take(ERROR_CHARS_MAX).collect();
+    let next = now + backoff(earlier);
+    outbox_event::Entity::update_many()
+        .col_expr(outbox_event::Column::NextAttemptAt, Expr::value(next))
+        .col_expr(outbox_event::Column::LastError, Expr::value(error))
+        .filter(outbox_event::Column::Id.eq(id))
+        .exec(connection)
+        .await
+        .map(drop)
 }
 
 /// Counts the events in a state, and reads the latest of them.

@@ -1,18 +1,20 @@
 //! Runs a plan: opens its lanes, starts the buyers, and stores the verdict from the database when
 //! all buyers have finished.
 
+mod connections;
 mod lane;
 mod servers;
 mod writers;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{ops::ControlFlow, path::PathBuf, sync::Arc};
 
 use tokio::sync::{Barrier, OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use self::{
+    connections::{BuyersPool, RunConnections},
     lane::Lane,
-    writers::{BuyersPool, PoolPlan},
+    writers::PoolPlan,
 };
 use super::{
     live::{LiveRegistration, LiveRun, LiveRuns},
@@ -25,10 +27,7 @@ use super::{
     store::{self, OpenedRun, RunOpening, StockSnapshot},
 };
 use crate::{
-    db::{
-        ConnectError, Db, PoolSettings, cluster::ClusterNode, session_lock::SessionLock,
-        txn::TxnError,
-    },
+    db::{ConnectError, Db, PoolSettings, session_lock::SessionLock, txn::TxnError},
     feed::Feed,
     model::{
         DatabaseEngine, LaneSnapshot, LatencyMs, RunCommand, RunSnapshot, RunState, RunVerdict,
@@ -60,6 +59,10 @@ pub enum SimulationError {
     Panicked(#[from] TaskPanic),
     #[error("the simulation was interrupted before it started")]
     Interrupted,
+    #[error(
+        "the connection to the cluster was lost for so long that another simulation could start"
+    )]
+    LockLost,
 }
 
 impl From<TxnError> for SimulationError {
@@ -98,14 +101,7 @@ pub struct StartedRun {
     pub run: Arc<LiveRun>,
     plan: Arc<SimulationPlan>,
     opened: OpenedRun,
-    /// The connection pools of the buyers: one for each lane, or one that the lanes use in turn; if
-    /// the plan chooses writer nodes, those of [`writers::pool_plans`]. None if the run starts
-    /// servers, which have pools of their own.
-    buyers_pools: Vec<BuyersPool>,
-    /// The nodes of the cluster; none unless the plan chooses writer nodes.
-    nodes: Vec<ClusterNode>,
-    /// The run's own connections, which do not compete with the buyers'.
-    control_db: Db,
+    connections: RunConnections,
     /// The stock with which the first lane starts.
     start: StockSnapshot,
     registration: LiveRegistration,
@@ -148,8 +144,9 @@ impl StartedRun {
         &self,
         servers: Option<ServersEnd>,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let (gate, buyers_pools) = (self.run.arrival_gate(), self.buyers_pools.clone());
-        let (control_db, id) = (self.control_db.clone(), self.id());
+        let (gate, id) = (self.run.arrival_gate(), self.id());
+        let buyers_pools = self.connections.buyers_pools.clone();
+        let control_db = self.connections.control_db.clone();
         async move {
             gate.aborted().await;
             if let Some(servers) = servers {
@@ -174,13 +171,7 @@ impl StartedRun {
     /// Closes the run's connections and publishes its end. In this order, an attendee who sees the
     /// end can start the next run.
     async fn end(self, last: RunSnapshot) {
-        for pool in self.buyers_pools {
-            pool.db.close().await;
-        }
-        for node in self.nodes {
-            node.db.close().await;
-        }
-        self.control_db.close().await;
+        self.connections.close().await;
         drop(self.run_slot);
         self.run.finish(last);
         drop(self.registration);
@@ -354,22 +345,26 @@ impl Engine {
     ) -> Result<RunStart, SimulationError> {
         let id = uuid::Uuid::now_v7();
         let control_db = Db::connect(&self.url, PoolSettings::COMMAND).await?;
-        let nodes = self.connect_nodes(&plan, &control_db).await?;
-        let buyers_pools = self.connect_buyers(id, &plan, &control_db, &nodes).await?;
-        let opened = match store::open(&control_db, id, &plan, claim).await? {
-            RunOpening::New(opened) => opened,
-            RunOpening::Existing(id) => return Ok(RunStart::Existing(id)),
+        let mut connections = RunConnections::new(control_db);
+        let opened = self.open_on(&mut connections, id, &plan, claim).await;
+        let (opened, start) = match opened {
+            Ok(ControlFlow::Continue(opened)) => opened,
+            Ok(ControlFlow::Break(existing)) => {
+                connections.close().await;
+                return Ok(RunStart::Existing(existing));
+            }
+            Err(error) => {
+                connections.close().await;
+                return Err(error);
+            }
         };
-        let start = first_stock_snapshot(&control_db, &opened).await?;
         let run = LiveRun::new(initial_snapshot(&plan, &opened, start));
         let registration = self.runs.register(opened.id, Arc::clone(&run));
         Ok(RunStart::New(Box::new(StartedRun {
             run,
             plan,
             opened,
-            buyers_pools,
-            nodes,
-            control_db,
+            connections,
             start,
             registration,
             run_lock: None,
@@ -377,13 +372,37 @@ impl Engine {
         })))
     }
 
+    /// Opens all connections of a run, and stores the run. Breaks with the id of the run that the
+    /// idempotency key has started before.
+    async fn open_on(
+        &self,
+        connections: &mut RunConnections,
+        id: uuid::Uuid,
+        plan: &SimulationPlan,
+        claim: Option<Claim>,
+    ) -> Result<ControlFlow<uuid::Uuid, (OpenedRun, StockSnapshot)>, SimulationError> {
+        self.connect_nodes(plan, connections).await?;
+        self.connect_buyers(id, plan, connections).await?;
+        let control_db = &connections.control_db;
+        let opened = match store::open(control_db, id, plan, claim).await? {
+            RunOpening::New(opened) => opened,
+            RunOpening::Existing(id) => return Ok(ControlFlow::Break(id)),
+        };
+        let start = first_stock_snapshot(control_db, &opened).await?;
+        Ok(ControlFlow::Continue((opened, start)))
+    }
+
     async fn connect_buyers(
         &self,
         id: uuid::Uuid,
         plan: &SimulationPlan,
-        control_db: &Db,
-        nodes: &[ClusterNode],
-    ) -> Result<Vec<BuyersPool>, SimulationError> {
+        connections: &mut RunConnections,
+    ) -> Result<(), SimulationError> {
+        let RunConnections {
+            control_db,
+            nodes,
+            buyers_pools,
+        } = connections;
         let pools = match plan.own_servers {
             0 if !nodes.is_empty() => writers::pool_plans(plan, nodes),
             0 => {
@@ -400,7 +419,6 @@ impl Engine {
             }
             _ => Vec::new(),
         };
-        let mut opened = Vec::with_capacity(pools.len());
         // Each pool has its own application name, by which the lock view finds the sessions of a
         // lane, and maintenance those of a run that was cut off.
         for (pool, plan) in pools.iter().enumerate() {
@@ -411,13 +429,13 @@ impl Engine {
             let name = format!("{}{pool}", store::session_prefix(id));
             let url = plan.node.map_or(&self.url, |node| &node.url);
             let db = Db::connect_as(url, settings, &name).await?;
-            db.warm_up().await?;
-            opened.push(BuyersPool {
-                db,
-                server: plan.node.map_or(control_db, |node| &node.db).clone(),
+            buyers_pools.push(BuyersPool {
+                db: db.clone(),
+                server: plan.node.map_or(&*control_db, |node| &node.db).clone(),
             });
+            db.warm_up().await?;
         }
-        Ok(opened)
+        Ok(())
     }
 
     /// Runs all buyers, in this process or over HTTP, and stores the final snapshot. Over HTTP,
@@ -432,9 +450,15 @@ impl Engine {
         targets: &[url::Url],
         progress: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<RunSnapshot, SimulationError> {
-        let _abort = self.abort_when_interrupted(&started.run);
+        let lock_lost = started.run_lock.as_ref().map(SessionLock::lost);
+        let lock_lost = lock_lost.unwrap_or_default();
+        let reasons = self.interruption.iter().chain([&lock_lost]);
+        let _aborts: Vec<_> = reasons
+            .map(|reason| abort_when(reason.clone(), Arc::clone(&started.run)))
+            .collect();
         let lanes = self.run_lanes(&started, targets, Arc::new(progress));
         let outcome = match run_task::catch("the engine", lanes).await {
+            Ok(Ok(())) if lock_lost.is_cancelled() => Err(SimulationError::LockLost),
             Ok(outcome) => outcome,
             Err(panic) => Err(panic.into()),
         };
@@ -454,22 +478,14 @@ impl Engine {
                 end.failure = Some(error.to_string());
             }
         }
-        let stored = store::close(&started.control_db, &started.opened, &end).await;
+        let stored = store::close(&started.connections.control_db, &started.opened, &end).await;
         self.feed.announce_run(started.opened.id);
-        notices::send_last(&started.control_db, &self.feed).await;
+        notices::send_last(&started.connections.control_db, &self.feed).await;
         self.feed.forget(&started.private_products());
         started.end(end.clone()).await;
         outcome?;
         stored?;
         Ok(end)
-    }
-
-    fn abort_when_interrupted(&self, run: &Arc<LiveRun>) -> Option<AbortOnDropHandle<()>> {
-        let (interruption, run) = (self.interruption.clone()?, Arc::clone(run));
-        Some(AbortOnDropHandle::new(tokio::spawn(async move {
-            interruption.cancelled().await;
-            run.apply_command(RunCommand::Abort);
-        })))
     }
 
     async fn run_lanes(
@@ -480,7 +496,7 @@ impl Engine {
     ) -> Result<(), SimulationError> {
         let run = Arc::clone(&started.run);
         let heartbeat = Heartbeat {
-            db: started.control_db.clone(),
+            db: started.connections.control_db.clone(),
             opened: started.opened.clone(),
             run,
             feed: self.feed.clone(),
@@ -523,6 +539,15 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Aborts a run when `reason` is cancelled: the run was interrupted, or another one could start, and
+/// each would measure the other.
+fn abort_when(reason: CancellationToken, run: Arc<LiveRun>) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        reason.cancelled().await;
+        run.apply_command(RunCommand::Abort);
+    }))
 }
 
 async fn first_stock_snapshot(db: &Db, opened: &OpenedRun) -> Result<StockSnapshot, ShopError> {

@@ -11,12 +11,15 @@ use doorbuster::{
         session_lock::SessionLock,
         txn::{self, Policy, TxnError},
     },
+    feed::Feed,
+    model::{RunState, SimulationPlan, StrategyKey},
     shop::Shop,
+    simulation::{Engine, SimulationError},
 };
 use tokio::sync::Barrier;
 
-use super::{Servers, cluster::Cluster};
-use crate::support::{PATIENCE, TestShop, within};
+use super::{SALE_MAX, Servers, cluster::Cluster};
+use crate::support::{PATIENCE, TestShop, administrator, within};
 
 /// An arbitrary number that no other lock uses.
 const LOCK: i64 = 0x6761_6c65;
@@ -83,4 +86,35 @@ async fn a_lock_of_a_session_is_valid_on_all_nodes() {
     cluster.until_current(&urls[1]).await;
     let second = take(1).await.expect("the node answers");
     second.expect("it is free again").release().await;
+}
+
+/// The buyers take at least six seconds, one after the other. The lease is renewed every two.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a Galera cluster: ./makew test-engines"]
+async fn a_run_whose_lock_another_session_has_taken_is_aborted() {
+    let cluster = Cluster::start().await;
+    let shop = TestShop::new().await;
+    let engine = Engine::new(cluster.url(0, shop.database.url()), Feed::default());
+    let plan = SimulationPlan {
+        strategies: vec![StrategyKey::RowLock],
+        buyers: 120,
+        stock: 120,
+        race_window_ms: 50,
+        ..SimulationPlan::preset()
+    };
+    let started = engine.start(&administrator(), plan).await;
+    let started = started.expect("the run starts");
+    let live = Arc::clone(&started.run);
+    shop.by_hand
+        .run("UPDATE cluster_lease SET holder = 'another'")
+        .await;
+    let end = within(SALE_MAX, "the end", engine.finish(started, &[], |_| {})).await;
+    assert!(matches!(end, Err(SimulationError::LockLost)), "{end:?}");
+    let end = live.snapshot();
+    assert_eq!(end.state, RunState::Failed);
+    assert!(end.served() < end.plan.total_attempts(), "it was aborted");
+    assert_eq!(
+        shop.count("cluster_lease WHERE holder = 'another'").await,
+        1
+    );
 }

@@ -386,3 +386,38 @@ async fn the_audit_compares_the_stream_with_the_orders() {
     let sentence = format!("order {order} was acknowledged and has no outcome");
     assert_eq!(rule.listed, [sentence]);
 }
+
+#[tokio::test]
+async fn an_outcome_that_cannot_be_read_is_an_error_for_its_order_alone() {
+    let Some(redis) = TestRedis::start() else {
+        return;
+    };
+    let shop = TestShop::new().await;
+    let product = shop.with_product(5).await;
+    let server = on(&shop, &redis);
+    let [unreadable, other] = ["one", "other"].map(|key| request(&product, 1, key));
+    let [unreadable, other] = [unreadable, other].map(|request| QueuedOrder::new(&request));
+    let id = unreadable.order_id;
+    shop.by_hand
+        .run(&format!(
+            "INSERT INTO queue_outcome (order_id, outcome) VALUES ('{id}', 'cut o')"
+        ))
+        .await;
+    for order in [&unreadable, &other] {
+        leave_in_queue(&server, order).await;
+    }
+    let consumer = consume(&server);
+    check_written(&server, &other.order_id.to_string()).await;
+    let followed = follow(&server, &id.to_string()).await;
+    assert!(
+        matches!(followed, Err(ShopError::Internal { .. })),
+        "{followed:?}"
+    );
+    drop(consumer);
+    assert_eq!(
+        shop.units_ordered(&product).await,
+        1,
+        "it is not decided again"
+    );
+    check_audit_clean(&shop).await;
+}

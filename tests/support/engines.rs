@@ -13,6 +13,10 @@ const POSTGRES_ONLY: &[(&str, &str)] = &[
         "reads the catalog of sequences; AUTO_INCREMENT has no cache for each session",
     ),
     (
+        "database::clock::",
+        "gives sessions another clock_timestamp(); MySQL's functions cannot be replaced",
+    ),
+    (
         "database::indexes::",
         "compares PostgreSQL's catalog and plans; InnoDB gives every foreign key an index",
     ),

@@ -340,6 +340,33 @@ async fn only_what_waits_without_a_subscription_is_unwanted() {
 }
 
 #[tokio::test]
+async fn an_event_that_cannot_be_read_is_failed_and_the_others_are_sent() {
+    let shop = TestShop::new().await;
+    subscribed(&shop).await;
+    shop.by_hand
+        .run(
+            "INSERT INTO outbox_event (kind, payload) \
+             VALUES ('order.paid', 'cut o'), ('order.placed', '{}')",
+        )
+        .await;
+    let claim = async || {
+        let claimed = shop.outbox().claim(|_, _| true).await;
+        claimed.expect("the others are claimed")
+    };
+    let claimed = claim().await.expect("one can be sent");
+    let kinds: Vec<_> = claimed.events.iter().map(|event| &event.kind).collect();
+    assert_eq!(kinds, ["order.placed"]);
+    let failed = "outbox_event WHERE kind = 'order.paid' AND attempts = 1 \
+                  AND last_error LIKE 'its data cannot be read: %' AND next_attempt_at > created_at";
+    assert_eq!(shop.count(failed).await, 1);
+    // When it is due again, it is alone.
+    let due = "UPDATE outbox_event SET next_attempt_at = created_at WHERE kind = 'order.paid'";
+    shop.by_hand.run(due).await;
+    let claimed = claim().await.expect("it was due");
+    assert!(claimed.events.is_empty(), "{claimed:?}");
+}
+
+#[tokio::test]
 async fn more_failed_events_than_a_batch_are_all_sent_again() {
     let shop = TestShop::new().await;
     let failed = 2 * BATCH_ROWS + 1;

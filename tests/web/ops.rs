@@ -147,6 +147,11 @@ async fn every_alert_has_a_runbook_and_is_fired_once() {
         );
         assert!(alert.contains("severity: "), "{name}");
     }
+    // Alerts of earlier versions lead to the earlier name of a section.
+    let earlier = "<div id=\"the-database-is-away\"></div>";
+    let (_, section) = guide.split_once(earlier).expect("the earlier name");
+    let renamed = "<h2 id=\"the-database-is-unavailable\">";
+    assert!(section.trim_start().starts_with(renamed), "{section}");
 }
 
 /// The alert about a server that does not answer names the job.

@@ -53,8 +53,9 @@ fn refund_trigger(event: &str) -> String {
     )
 }
 
-/// A list that a query selects would be a text of MariaDB without `JSON_EXTRACT`. The id of an
-/// order or of a refund is its bytes in hexadecimal, with dashes.
+/// The order of the lines means nothing: `JSON_ARRAYAGG` has no order on MySQL, and a long
+/// `GROUP_CONCAT` is cut off there. A list that a query selects would be a text of MariaDB without
+/// `JSON_EXTRACT`. The id of an order or of a refund is its bytes in hexadecimal, with dashes.
 const REFUND_EVENT: &str = "INSERT INTO outbox_event (kind, payload)
   SELECT CASE NEW.state WHEN 'succeeded' THEN 'order.refund_paid' ELSE 'order.refunded' END,
     JSON_OBJECT(

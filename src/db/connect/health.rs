@@ -55,7 +55,16 @@ pub fn ping_if_suspect<C: Connection>(
 pub async fn within_limit<T>(
     check: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {
-    timeout(CHECK_MAX, check)
+    answer_within(CHECK_MAX, check).await
+}
+
+/// Limits the time of a call to the database. The connection of one that was given up cannot be
+/// used again.
+pub async fn answer_within<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    timeout(limit, call)
         .await
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }

@@ -64,7 +64,10 @@ impl Reader {
 
     /// Runs a read in its own task, so that a client that disconnects does not hide a dead
     /// connection.
-    async fn bounded<T, F>(&self, read: impl FnOnce(DatabaseConnection) -> F) -> Result<T, DbErr>
+    pub(in crate::db) async fn bounded<T, F>(
+        &self,
+        read: impl FnOnce(DatabaseConnection) -> F,
+    ) -> Result<T, DbErr>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, DbErr>> + Send + 'static,

@@ -41,6 +41,9 @@ pub const OLD_OUTCOMES: ExpiredRows = ExpiredRows {
 const CANNOT_BE_WRITTEN: &str =
     "The shop could not process this order. Nothing was bought; order again.";
 
+/// The incident of an order whose outcome is stored and cannot be read.
+const UNREADABLE: &str = "order-outcome-unreadable";
+
 /// See the module's documentation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -88,7 +91,8 @@ pub async fn reject(shop: &Shop, order: &QueuedOrder) -> Result<bool, TxnError> 
     .await
 }
 
-/// Returns the stored outcomes of those of the orders that have one.
+/// Returns the stored outcomes of those of the orders that have one. One that cannot be read is an
+/// error for its order alone, which is not decided again.
 pub async fn stored<C: ConnectionTrait>(
     connection: &C,
     order_ids: Vec<Uuid>,
@@ -97,13 +101,18 @@ pub async fn stored<C: ConnectionTrait>(
         .filter(dialect::uuid_in(queue_outcome::Column::OrderId, order_ids))
         .all(connection)
         .await?;
-    rows.into_iter()
-        .map(|row| {
-            let outcome: QueueOutcome = serde_json::from_str(&row.outcome)
-                .map_err(|error| DbErr::Json(error.to_string()))?;
-            Ok::<_, DbErr>((row.order_id, outcome))
+    let with_id = |row: queue_outcome::Model| (row.order_id, outcome_of(&row));
+    Ok(rows.into_iter().map(with_id).collect())
+}
+
+/// Reads an outcome. Another version may have stored it in another format.
+fn outcome_of(row: &queue_outcome::Model) -> QueueOutcome {
+    serde_json::from_str(&row.outcome).unwrap_or_else(|error| {
+        tracing::error!(%error, order = %row.order_id, "the outcome of a queued order cannot be read");
+        QueueOutcome::Refused(ShopError::Internal {
+            incident: UNREADABLE.to_owned(),
         })
-        .collect()
+    })
 }
 
 /// Stores outcomes.

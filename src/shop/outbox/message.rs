@@ -18,16 +18,26 @@ use crate::{
     shop::{catalog, moment},
 };
 
+/// Events with their messages.
+#[derive(Debug)]
+pub struct Messages {
+    pub claimed: Vec<ClaimedEvent>,
+    /// Events whose data cannot be read, each with the reason. They have no message.
+    pub unreadable: Vec<(outbox_event::Model, String)>,
+}
+
 /// Makes the messages of these events, in their order.
-pub async fn claimed<C: ConnectionTrait>(
+pub async fn of<C: ConnectionTrait>(
     connection: &C,
     events: Vec<outbox_event::Model>,
-) -> Result<Vec<ClaimedEvent>, DbErr> {
+) -> Result<Messages, DbErr> {
     let mut messages = Vec::with_capacity(events.len());
+    let mut unreadable = Vec::new();
     for event in events {
-        let data: Value =
-            serde_json::from_str(&event.payload).map_err(|error| DbErr::Json(error.to_string()))?;
-        messages.push((event, data));
+        match serde_json::from_str::<Value>(&event.payload) {
+            Ok(data) => messages.push((event, data)),
+            Err(error) => unreadable.push((event, format!("its data cannot be read: {error}"))),
+        }
     }
     let ids: Vec<Uuid> = messages
         .iter()
@@ -40,7 +50,10 @@ pub async fn claimed<C: ConnectionTrait>(
             data["lines"] = json!(order.lines);
         }
     }
-    Ok(messages.into_iter().map(message).collect())
+    Ok(Messages {
+        claimed: messages.into_iter().map(message).collect(),
+        unreadable,
+    })
 }
 
 /// The order whose status the event is about.

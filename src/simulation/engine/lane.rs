@@ -9,7 +9,8 @@ use tokio::sync::Barrier;
 
 use super::{
     Engine, SimulationError, StartedRun,
-    writers::{self, BuyersPool, ConflictsBefore},
+    connections::BuyersPool,
+    writers::{self, ConflictsBefore},
 };
 use crate::{
     config::ShopTerms,
@@ -55,8 +56,8 @@ impl Lane<'_> {
         let start = self.start().await?;
         store::record_start(self.db(), lane.id, start).await?;
         // The buyers of each node must find their product there.
-        writers::wait_for_nodes(&self.started.nodes).await?;
-        let conflicts = ConflictsBefore::read(&self.started.nodes).await?;
+        writers::wait_for_nodes(&self.started.connections.nodes).await?;
+        let conflicts = ConflictsBefore::read(&self.started.connections.nodes).await?;
         let recorder = Arc::new(Recorder::new());
         let storefront = self.storefront();
         let crowd = self.crowd(&recorder, &storefront);
@@ -116,7 +117,7 @@ impl Lane<'_> {
         &self,
         conflicts: ConflictsBefore,
     ) -> Result<Option<ClusterFigures>, ShopError> {
-        let nodes = &self.started.nodes;
+        let nodes = &self.started.connections.nodes;
         if !nodes.is_empty() {
             let current = cluster::wait_until_current(self.db());
             current.await.map_err(txn::read_error)?;
@@ -129,7 +130,7 @@ impl Lane<'_> {
     }
 
     fn db(&self) -> &Db {
-        &self.started.control_db
+        &self.started.connections.control_db
     }
 
     /// Returns the stock with which the lane starts. On a product of the shop, a later lane starts
@@ -209,9 +210,9 @@ impl Lane<'_> {
     /// Returns the pools of the lane's buyers: several only if they write to several nodes. A run
     /// that starts servers has none: buyers over HTTP use no pool of this process.
     fn buyers_pools(&self) -> &[BuyersPool] {
-        let pools = &self.started.buyers_pools;
+        let pools = &self.started.connections.buyers_pools;
         if let Some(writers) = self.opened().writers {
-            let nodes = self.started.nodes.len();
+            let nodes = self.started.connections.nodes.len();
             return &pools[writers::pools_of(writers, pools.len(), nodes)];
         }
         match pools.len() {

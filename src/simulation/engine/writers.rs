@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Engine;
+use super::{Engine, connections::RunConnections};
 use crate::{
     db::{
         ConnectError, Db,
@@ -14,14 +14,6 @@ use crate::{
 
 /// The field of the plan that errors name.
 const FIELD: &str = "writers";
-
-/// A connection pool of buyers.
-#[derive(Clone, Debug)]
-pub struct BuyersPool {
-    pub db: Db,
-    /// The run's own connections to the same server.
-    pub server: Db,
-}
 
 /// Where a pool of buyers connects to, and how many connections it has.
 pub struct PoolPlan<'n> {
@@ -72,26 +64,26 @@ impl Engine {
     pub(super) async fn connect_nodes(
         &self,
         plan: &SimulationPlan,
-        control_db: &Db,
-    ) -> Result<Vec<ClusterNode>, ShopError> {
+        connections: &mut RunConnections,
+    ) -> Result<(), ShopError> {
         if plan.writers.is_none() {
-            return Ok(Vec::new());
+            return Ok(());
         }
-        let own = cluster::cluster_of(control_db);
+        let own = cluster::cluster_of(&connections.control_db);
         let own = own.await.map_err(txn::read_error)?;
-        let mut nodes: Vec<ClusterNode> = Vec::with_capacity(self.nodes.len());
         for address in &self.nodes {
             let node = ClusterNode::connect(&self.url, address).await;
             let node = node.map_err(|error| refused_node(address, &error))?;
-            if node.cluster != own {
+            let is_own = node.cluster == own;
+            connections.nodes.push(node);
+            if !is_own {
                 return Err(refused(&format!(
                     "The node {address} of DATABASE_NODES does not belong to the cluster of \
                      DATABASE_URL."
                 )));
             }
-            nodes.push(node);
         }
-        Ok(nodes)
+        Ok(())
     }
 }
 

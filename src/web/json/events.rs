@@ -26,6 +26,16 @@ The servers post it to the address that the administrator has subscribed, while 
 at least once, and may overtake an earlier one: process each `id` once. Reject a message whose signature is wrong, or \
 whose time is more than five minutes old. It contains neither name nor address of a customer.";
 
+/// What a subscriber should know about the fields of an order that an earlier version does not send.
+const CANCEL_REASON: &str = "\
+`no_stock`, `shop` or `wrong_amount`, if the order is cancelled now. Missing with the `lines`.";
+const LINES: &str = "\
+One for each product of the order. Missing if a server of an earlier version has sent the event, during an upgrade: \
+read `/api/orders/{publicId}` then.";
+
+/// See `m0007_events_of_refunds` of MySQL.
+const REFUND_LINES: &str = "One for each product of the order. Their order means nothing.";
+
 /// Returns the requests that the servers send, by their names.
 pub fn webhooks() -> Paths {
     [
@@ -96,13 +106,10 @@ fn order() -> ObjectBuilder {
             integer("What the customer has to pay, or has paid."),
         ),
         ("currency", text("ISO 4217.")),
-        (
-            "cancelReason",
-            text("`no_stock`, `shop` or `wrong_amount`, if the order is cancelled now.")
-                .schema_type(SchemaType::from_iter([Type::String, Type::Null])),
-        ),
     ]);
-    with_lines(data, line)
+    let cancel_reason =
+        text(CANCEL_REASON).schema_type(SchemaType::from_iter([Type::String, Type::Null]));
+    with_lines(data.property("cancelReason", cancel_reason), line, LINES)
 }
 
 fn refund() -> ObjectBuilder {
@@ -136,7 +143,7 @@ fn refund() -> ObjectBuilder {
         ("amountCents", integer("The amount of this refund.")),
         ("currency", text("ISO 4217.")),
     ]);
-    with_lines(data, line)
+    with_lines(data, line, REFUND_LINES).required("lines")
 }
 
 fn returned() -> ObjectBuilder {
@@ -188,11 +195,9 @@ fn name() -> ObjectBuilder {
 }
 
 /// Adds the lines of the order.
-fn with_lines(data: ObjectBuilder, line: ObjectBuilder) -> ObjectBuilder {
-    let lines = line
-        .to_array_builder()
-        .description(Some("One for each product of the order."));
-    data.property("lines", lines).required("lines")
+fn with_lines(data: ObjectBuilder, line: ObjectBuilder, about: &str) -> ObjectBuilder {
+    let lines = line.to_array_builder().description(Some(about));
+    data.property("lines", lines)
 }
 
 fn webhook(name: &str, summary: &str, schema: &str) -> PathItem {

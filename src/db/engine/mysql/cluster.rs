@@ -4,26 +4,33 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sea_orm::{
     ConnectionTrait, DatabaseBackend, DbErr, Statement,
     sqlx::{
-        self, Connection, Executor, MySqlConnection, MySqlPool, Row, mysql::MySqlDatabaseError,
+        self, Connection, Executor, MySqlConnection, MySqlPool, Row,
+        mysql::{MySqlConnectOptions, MySqlDatabaseError},
     },
 };
 use tokio::sync::Mutex;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use uuid::Uuid;
 
 use super::{errors, server::SYNCED};
+use crate::db::connect::health::answer_within;
 
 /// Whether this process has a connection to a node of a cluster. It uses one database.
 static IS_CLUSTER: AtomicBool = AtomicBool::new(false);
+/// When a new connection last found no cluster.
+static NO_CLUSTER_AT: std::sync::Mutex<Option<Instant>> = std::sync::Mutex::new(None);
+/// How long that is valid. A server can become a node when it is started again, and a node that
+/// joins is one without the others at first.
+const NO_CLUSTER_FOR: Duration = Duration::from_secs(10);
 
 const STATUS: &str = "\
     SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_size', 'wsrep_cluster_state_uuid', \
@@ -49,18 +56,25 @@ const IS_LEASE_HELD: &str =
 const END_LEASE: &str = "DELETE FROM cluster_lease WHERE name = ? AND holder = ?";
 /// How often a lease is renewed: several times before it ends.
 const RENEWED_EVERY: Duration = Duration::from_secs(2);
+/// How long taking or renewing a lease may take, with a new connection if the last one is lost. One
+/// attempt may fail before the lease ends.
+const ANSWER_MAX: Duration = Duration::from_secs(3);
 /// How often a lease that another session holds is tried.
 const TRIED_EVERY: Duration = Duration::from_millis(250);
 /// How often a statement that conflicts with another node is sent.
 const ATTEMPTS_MAX: u32 = 10;
 
-/// Notes whether the server of a new connection is a node of a cluster.
+/// Notes whether the server of a new connection is a node of a cluster. A pool opens many
+/// connections at once, so the server is not asked on each of them.
 ///
 /// # Errors
 /// The error of the driver.
 pub async fn recognize(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
     if IS_CLUSTER.load(Ordering::Relaxed) {
         return Ok(true);
+    }
+    if no_cluster_at().is_some_and(|at| at.elapsed() < NO_CLUSTER_FOR) {
+        return Ok(false);
     }
     // A server without a cluster has no such status, or a size of 0.
     let size = "SHOW GLOBAL STATUS LIKE 'wsrep_cluster_size'";
@@ -69,8 +83,14 @@ pub async fn recognize(connection: &mut MySqlConnection) -> Result<bool, sqlx::E
     let is_cluster = size.is_some_and(|size| size != "0");
     if is_cluster {
         IS_CLUSTER.store(true, Ordering::Relaxed);
+    } else {
+        *no_cluster_at() = Some(Instant::now());
     }
     Ok(is_cluster)
+}
+
+fn no_cluster_at() -> std::sync::MutexGuard<'static, Option<Instant>> {
+    NO_CLUSTER_AT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes this transaction exclude every other one, on any node, that calls this with the same key:
@@ -163,19 +183,23 @@ pub async fn wait_until_current(pool: &MySqlPool) -> Result<(), sqlx::Error> {
 /// node ends, the lease ends a few seconds later.
 #[derive(Debug)]
 pub struct ClusterLease {
-    connection: Arc<Mutex<MySqlConnection>>,
-    name: i64,
-    holder: String,
+    row: Arc<LeaseRow>,
     renewal: Option<AbortOnDropHandle<()>>,
 }
 
 impl ClusterLease {
-    /// A lease on this connection, which is not taken yet.
-    pub fn new(connection: MySqlConnection, name: i64) -> Self {
-        Self {
-            connection: Arc::new(Mutex::new(connection)),
+    /// A lease on this connection, which is not taken yet. If the connection is lost, another one
+    /// is opened with `options`.
+    pub fn new(connection: MySqlConnection, options: MySqlConnectOptions, name: i64) -> Self {
+        let row = LeaseRow {
+            options,
+            connection: Mutex::new(Some(connection)),
             name,
             holder: Uuid::new_v4().to_string(),
+            lost: CancellationToken::new(),
+        };
+        Self {
+            row: Arc::new(row),
             renewal: None,
         }
     }
@@ -185,10 +209,9 @@ impl ClusterLease {
     /// # Errors
     /// The error of the driver.
     pub async fn try_take(&mut self) -> Result<bool, sqlx::Error> {
-        let is_held = take(&self.connection, self.name, &self.holder).await?;
+        let is_held = self.row.take().await?;
         if is_held {
-            let (connection, name) = (Arc::clone(&self.connection), self.name);
-            let renewal = renew(connection, name, self.holder.clone());
+            let renewal = renew(Arc::clone(&self.row));
             self.renewal = Some(AbortOnDropHandle::new(tokio::spawn(renewal)));
         }
         Ok(is_held)
@@ -205,18 +228,19 @@ impl ClusterLease {
         Ok(())
     }
 
+    /// Returns what is cancelled when another session has taken the lease, because it could not be
+    /// renewed in time.
+    pub fn lost(&self) -> CancellationToken {
+        self.row.lost.clone()
+    }
+
     /// Ends the lease: when this returns, another session can take it.
     ///
     /// # Errors
     /// The error of the driver; the lease then ends by itself.
     pub async fn release(&mut self) -> Result<(), sqlx::Error> {
         self.renewal = None;
-        let mut connection = self.connection.lock().await;
-        let ended = sqlx::query(END_LEASE)
-            .bind(self.name)
-            .bind(self.holder.as_str())
-            .execute(&mut *connection);
-        ended.await.map(drop)
+        self.row.end().await
     }
 
     /// Closes the connection.
@@ -225,10 +249,59 @@ impl ClusterLease {
     /// The error of the driver.
     pub async fn close(self) -> Result<(), sqlx::Error> {
         drop(self.renewal);
-        match Arc::try_unwrap(self.connection) {
-            Ok(connection) => connection.into_inner().close().await,
-            // The renewal, which is being aborted, drops it.
-            Err(_) => Ok(()),
+        let connection = self.row.connection.lock().await.take();
+        match connection {
+            Some(connection) => connection.close().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// The row of a lease, and the connection that writes it.
+#[derive(Debug)]
+struct LeaseRow {
+    options: MySqlConnectOptions,
+    /// `None` after a statement that failed or was given up.
+    connection: Mutex<Option<MySqlConnection>>,
+    name: i64,
+    holder: String,
+    lost: CancellationToken,
+}
+
+impl LeaseRow {
+    /// Takes or renews the lease in time. Returns false if another session holds it.
+    async fn take(&self) -> Result<bool, sqlx::Error> {
+        answer_within(ANSWER_MAX, self.write()).await
+    }
+
+    async fn write(&self) -> Result<bool, sqlx::Error> {
+        let mut last = self.connection.lock().await;
+        let mut connection = self.connected(last.take()).await?;
+        let is_held = take(&mut connection, self.name, &self.holder).await?;
+        *last = Some(connection);
+        Ok(is_held)
+    }
+
+    /// Deletes the row.
+    async fn end(&self) -> Result<(), sqlx::Error> {
+        let mut last = self.connection.lock().await;
+        let mut connection = self.connected(last.take()).await?;
+        sqlx::query(END_LEASE)
+            .bind(self.name)
+            .bind(self.holder.as_str())
+            .execute(&mut connection)
+            .await?;
+        *last = Some(connection);
+        Ok(())
+    }
+
+    async fn connected(
+        &self,
+        last: Option<MySqlConnection>,
+    ) -> Result<MySqlConnection, sqlx::Error> {
+        match last {
+            Some(connection) => Ok(connection),
+            None => MySqlConnection::connect_with(&self.options).await,
         }
     }
 }
@@ -236,11 +309,10 @@ impl ClusterLease {
 /// Takes or renews a lease. A conflict with another node says nothing about who holds it, so the
 /// statement is sent again.
 async fn take(
-    connection: &Mutex<MySqlConnection>,
+    connection: &mut MySqlConnection,
     name: i64,
     holder: &str,
 ) -> Result<bool, sqlx::Error> {
-    let mut connection = connection.lock().await;
     let mut attempts = 0;
     loop {
         attempts += 1;
@@ -262,16 +334,25 @@ async fn take(
     Ok(held == 1)
 }
 
-async fn renew(connection: Arc<Mutex<MySqlConnection>>, name: i64, holder: String) {
+/// Renews a lease until another session has taken it. An outage is one warning in the log.
+async fn renew(row: Arc<LeaseRow>) {
+    let mut has_failed = false;
     loop {
         tokio::time::sleep(RENEWED_EVERY).await;
-        match take(&connection, name, &holder).await {
-            Ok(true) => {}
+        match row.take().await {
+            Ok(true) => has_failed = false,
             Ok(false) => {
                 tracing::warn!("another session has a lock of the cluster that ended here");
+                row.lost.cancel();
                 return;
             }
-            Err(error) => tracing::warn!(%error, "could not renew a lock of the cluster"),
+            Err(error) if has_failed => {
+                tracing::debug!(%error, "could not renew a lock of the cluster");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "could not renew a lock of the cluster; it is tried again");
+                has_failed = true;
+            }
         }
     }
 }
