@@ -222,8 +222,10 @@ test("a card of the home page moves to the group of its sale, without a request"
       await sales.plan(POT, at - HOUR_MS, at);
     },
     async () => {
+      const stream = page.waitForRequest(/\/live\/stock/);
       await page.goto("/");
       await waitForIslands(page);
+      await stream;
     },
   );
   await expect(cardIn(page, "Opens next", HEADPHONES)).toBeVisible();
