@@ -3,13 +3,14 @@ import type { Locator, Page } from "@playwright/test";
 import { expectAccessible, expectNoSidewaysScroll, tabTo } from "../fixtures/accessibility";
 import {
   chart,
+  expectFinishedRun,
   expectVerdict,
   laneRow,
   type Plot,
   RUN_ADDRESS,
   chooseStrategies,
   fillInPlan,
-  signIn,
+  signInToSharedSession,
   simulate,
   simulateButton,
   waitForCharts,
@@ -31,7 +32,7 @@ const SIX = [
 /** One large panel, seven with all lanes, and two per lane. */
 const PANELS_OF_SIX = 1 + 7 + 2 * 6;
 
-test.beforeEach(({ page, adminPassword }) => signIn(page.request, adminPassword));
+test.beforeEach(({ page, adminPassword }) => signInToSharedSession(page, adminPassword));
 
 /** The panel with this name. */
 function panel(page: Page, name: RegExp): Locator {
@@ -83,7 +84,7 @@ test("six running lanes are drawn together, each in its own colour and dash", as
   await expect(page.locator("[data-columns]")).toHaveCount(PANELS_OF_SIX);
   const drawn = () => read(chart(page), ({ plot }) => plot.data.slice(1).filter((line) => line.some((value) => value != null)).length);
   await expect.poll(drawn).toBe(SIX.length);
-  await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 60_000 });
+  await expectFinishedRun(page);
 
   const looks = await page.locator(".lanes .lane-name--toggle line").evaluateAll((lines) =>
     lines.map((line) => {
@@ -113,7 +114,7 @@ test("six running lanes are drawn together, each in its own colour and dash", as
 test("on paper every chart is drawn, in light colours, and no column is cut off", async ({ page }) => {
   await page.emulateMedia({ colorScheme: "dark" });
   await simulate(page, { Buyers: "33", Stock: "20" }, { strategies: ["row-lock", "unguarded"] });
-  await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
+  await expectFinishedRun(page);
   await page.reload();
   await waitForIslands(page);
   await expect(page.locator("run-charts")).toHaveAttribute("awake", "");
@@ -158,7 +159,7 @@ test("the verdict and the stock chart are visible without scrolling", async ({ p
 
 test("the crosshair shows the same values in all panels as the table", async ({ page }) => {
   await simulate(page, { Buyers: "33", Stock: "20", "Race window (ms)": "20" });
-  await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
+  await expectFinishedRun(page);
   await page.reload();
   await waitForIslands(page);
   // The browser fetches the table when it is opened.
@@ -237,7 +238,7 @@ test("the crosshair shows the same values in all panels as the table", async ({ 
 
 test("charts can be zoomed by mouse and by keyboard", async ({ page }) => {
   await simulate(page, { Buyers: "33", Stock: "20", "Race window (ms)": "10" });
-  await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
+  await expectFinishedRun(page);
   await waitForIslands(page);
   const whole = page.getByRole("button", { name: "Whole run" });
   const [from, to] = await read(chart(page), windowOf);
@@ -278,7 +279,7 @@ test("lanes can be hidden, the latency scale changed, and events are marked", as
     Stock: "20",
     "Race window (ms)": "5",
   });
-  await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
+  await expectFinishedRun(page);
   await waitForIslands(page);
   const lines = () => read(chart(page), ({ plot }) => plot.data.slice(1).map((line) => line.some((value) => value != null)));
   await expect.poll(lines).toEqual([true, true]);
@@ -327,7 +328,7 @@ test("reduced motion means fewer updates, and still the final one", async ({
     });
     return seen;
   });
-  await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 60_000 });
+  await expectFinishedRun(page);
   const seen = await changes.evaluate((times) => times);
   const between = seen.slice(1, -1).map((time, index) => time - (seen[index] ?? 0));
   expect(between.filter((ms) => ms < 900)).toEqual([]);
@@ -339,7 +340,7 @@ test("a screen reader gets periodic announcements and a final one", async ({ pag
   await simulate(page, { Buyers: "33", Stock: "20", "Race window (ms)": "60" });
   await waitForIslands(page);
   const announcement = page.locator("run-charts > [role=status]");
-  await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
+  await expectFinishedRun(page);
   await expect(announcement).toHaveText(
     "Finished. row-lock 0 of 20 remaining, 20 sold, 13 rejected or failed, oversold 0, undersold 0.",
   );

@@ -5,14 +5,19 @@ import type { Download, Page } from "@playwright/test";
 import { PNG } from "pngjs";
 
 import { expectAccessible, expectNoSidewaysScroll } from "../fixtures/accessibility";
-import { expectVerdict, signIn, simulate } from "../fixtures/administrator";
+import {
+  expectFinishedRun,
+  expectVerdict,
+  signInToSharedSession,
+  simulate,
+} from "../fixtures/administrator";
 import { expect, test } from "../fixtures/shop";
 import { waitForIslands } from "../fixtures/shopper";
 
 // A shop simulates one sale at a time.
 test.use({ ownShop: true });
 
-test.beforeEach(({ page, adminPassword }) => signIn(page.request, adminPassword));
+test.beforeEach(({ page, adminPassword }) => signInToSharedSession(page, adminPassword));
 
 const VERDICT = { sold: 10, rejected: 20, remaining: 0, oversold: 0, undersold: 0 };
 
@@ -26,7 +31,7 @@ async function judged(page: Page, seed: string, strategies = ["row-lock"]): Prom
   if (strategies.length === 1) {
     await expectVerdict(page, VERDICT);
   } else {
-    await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
+    await expectFinishedRun(page);
   }
   await page.reload();
   return page.url().split("/").pop() ?? "";

@@ -1,5 +1,5 @@
 import { expectAccessible, expectNoSidewaysScroll } from "../fixtures/accessibility";
-import { expectCleanAudit, signIn } from "../fixtures/administrator";
+import { expectCleanAudit, signInToSharedSession } from "../fixtures/administrator";
 import { expect, test } from "../fixtures/shop";
 import {
   SESSION_ADDRESS,
@@ -17,7 +17,7 @@ import { waitForIslands } from "../fixtures/shopper";
 // A server allows six sessions at a time.
 test.use({ ownShop: true });
 
-test.beforeEach(({ page, adminPassword }) => signIn(page.request, adminPassword));
+test.beforeEach(({ page, adminPassword }) => signInToSharedSession(page, adminPassword));
 
 test.afterEach(async ({ page }) => {
   const end = page.getByRole("button", { name: "End and roll back" });

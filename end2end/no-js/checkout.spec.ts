@@ -1,6 +1,7 @@
 import { expectAccessible } from "../fixtures/accessibility";
 import { expectCleanAudit, createCode, signIn, stockNumbers } from "../fixtures/administrator";
 import { BACKPACK, BLOCKS, CHESS, LAMP, SPEAKER, euros } from "../fixtures/catalogue";
+import { OFTEN, expectBecomes } from "../fixtures/changes";
 import { expect, test } from "../fixtures/shop";
 import {
   CARDS,
@@ -94,7 +95,7 @@ test.describe("a checkout without JavaScript", () => {
       await goToCheckout(page, [BLOCKS, 2]);
       await pay(page, guest(), number);
       await expect(orderStatus(page)).toHaveText("Confirming");
-      await expect(orderStatus(page)).toHaveText("Paid", { timeout: 20_000 });
+      await expectBecomes(orderStatus(page), "Paid");
       await expectAccessible(page);
     });
   }
@@ -166,7 +167,7 @@ test.describe("an expired reservation without JavaScript", () => {
     await expectAccessible(page);
     const contact = guest();
     await fillIn(page, contact);
-    await expect.poll(() => stockOf(page.request, CHESS), { timeout: 20_000 }).toBe(5);
+    await expect.poll(() => stockOf(page.request, CHESS), { intervals: OFTEN, timeout: 20_000 }).toBe(5);
     await page.getByRole("button", { name: "Add 5 seconds" }).click();
     await expect(page.getByRole("alert")).toContainText(
       "Your reservation has expired. Reserve again to continue.",
@@ -187,9 +188,9 @@ test.describe("a late payment without JavaScript", () => {
     await addToCart(page, CHESS, 5, "Buy now");
     await pay(page, guest(), CARDS.slow);
     await expect(orderStatus(page)).toHaveText("Confirming");
-    await expect.poll(() => stockOf(page.request, CHESS)).toBe(5);
+    await expect.poll(() => stockOf(page.request, CHESS), { intervals: OFTEN, timeout: 20_000 }).toBe(5);
     await buy(page.request, CHESS, 1);
-    await expect(orderStatus(page)).toHaveText("Cancelled", { timeout: 20_000 });
+    await expectBecomes(orderStatus(page), "Cancelled");
     const price = euros(5 * CHESS.priceCents);
     await expect(orderPayment(page)).toHaveText(`${price} paid by card. ${price} was refunded.`);
     await expectAccessible(page);

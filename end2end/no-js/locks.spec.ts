@@ -1,5 +1,5 @@
 import { expectAccessible } from "../fixtures/accessibility";
-import { expectVerdict, signIn, simulate } from "../fixtures/administrator";
+import { expectFinishedRun, expectVerdict, signIn, simulate } from "../fixtures/administrator";
 import { expect, test } from "../fixtures/shop";
 
 // A shop simulates one sale at a time.
@@ -38,7 +38,7 @@ test("without JavaScript, the tables of a run with several lanes have pages of t
     { Buyers: "6", Stock: "3", "Race window (ms)": "100" },
     { strategies: ["row-lock", "conditional-update"] },
   );
-  await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
+  await expectFinishedRun(page);
   const run = page.url();
   await page.getByText("Table of samples").click();
   await page.getByRole("link", { name: "Samples as tables" }).click();

@@ -1,5 +1,5 @@
 import { expectAccessible } from "../fixtures/accessibility";
-import { signIn, simulate } from "../fixtures/administrator";
+import { expectFinishedRun, signIn, simulate } from "../fixtures/administrator";
 import { expect, test } from "../fixtures/shop";
 
 // A shop simulates one sale at a time.
@@ -13,7 +13,7 @@ test("the presentation page reloads itself until the run is over", async ({
   await simulate(page, { Buyers: "150", Stock: "100", "Race window (ms)": "20" });
   await page.goto(page.url().replace("/admin/simulations/", "/present/"));
   await expect(page.getByTestId("run-state")).toHaveText("Running");
-  await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
+  await expectFinishedRun(page);
   await expect(page.getByTestId("sold")).toHaveText("100");
   await expect(page.getByTestId("undersold")).toHaveText("0");
   await expectAccessible(page);
@@ -22,7 +22,7 @@ test("the presentation page reloads itself until the run is over", async ({
 test("files, certificate and comparison need no JavaScript", async ({ page, adminPassword }) => {
   await signIn(page.request, adminPassword);
   await simulate(page, { Buyers: "10", Stock: "5" });
-  await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
+  await expectFinishedRun(page);
   // Actions that need a script are hidden.
   await expect(page.getByRole("button", { name: "Picture (PNG)" })).toBeHidden();
   await page.getByRole("link", { name: "Certificate" }).click();

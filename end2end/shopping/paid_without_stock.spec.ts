@@ -7,6 +7,7 @@ import {
 } from "../fixtures/accessibility";
 import { expectCleanAudit, signIn } from "../fixtures/administrator";
 import { CHESS, euros } from "../fixtures/catalogue";
+import { OFTEN, expectBecomes } from "../fixtures/changes";
 import { expect, test } from "../fixtures/shop";
 import {
   CARDS,
@@ -31,7 +32,7 @@ async function payTooLate(page: Page): Promise<void> {
   await pay(page, guest(), CARDS.slow);
   await expect(page).toHaveURL(ORDER_ADDRESS);
   await expect(orderStatus(page)).toHaveText("Confirming");
-  await expect.poll(() => stockOf(page.request, CHESS)).toBe(5);
+  await expect.poll(() => stockOf(page.request, CHESS), { intervals: OFTEN, timeout: 20_000 }).toBe(5);
   await buy(page.request, CHESS, 1);
 }
 
@@ -43,7 +44,7 @@ test.describe("a payment after the last unit is sold", () => {
     adminPassword,
   }) => {
     await payTooLate(page);
-    await expect(orderStatus(page)).toHaveText("Cancelled", { timeout: 20_000 });
+    await expectBecomes(orderStatus(page), "Cancelled");
     await expect(page.getByRole("heading", { level: 1 })).toHaveText("Order cancelled");
     await expect(page.getByRole("main")).toContainText(
       "Your payment arrived after your reservation had expired, and the item had sold out. The order is cancelled and your payment is refunded.",
@@ -76,7 +77,7 @@ test.describe("a payment after the last unit is sold, in a shop with backorders"
     adminPassword,
   }) => {
     await payTooLate(page);
-    await expect(orderStatus(page)).toHaveText("Backordered", { timeout: 20_000 });
+    await expectBecomes(orderStatus(page), "Backordered");
     await expect(page.getByRole("main")).toContainText("New stock goes to your order first.");
     await expect(orderPayment(page)).toHaveText(`${PRICE} paid by card.`);
     await expectAccessible(page);

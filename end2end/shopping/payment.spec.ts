@@ -4,6 +4,7 @@ import {
   expectNoSidewaysScroll,
 } from "../fixtures/accessibility";
 import { BLOCKS, HEADPHONES, euros } from "../fixtures/catalogue";
+import { expectBecomes } from "../fixtures/changes";
 import { expect, test } from "../fixtures/shop";
 import {
   CARDS,
@@ -76,7 +77,7 @@ for (const [what, number] of [
       expect(html).toContain("Your payment is being confirmed.");
     }
     await page.evaluate(() => Object.assign(window, { neverLoadedAgain: true }));
-    await expect(orderStatus(page)).toHaveText("Paid", { timeout: 20_000 });
+    await expectBecomes(orderStatus(page), "Paid");
     await expect(orderPayment(page)).toHaveText(`${euros(2 * BLOCKS.priceCents)} paid by card.`);
     await expect(page.getByText("Your order is paid and the items are yours.")).toBeVisible();
     expect(await page.evaluate(() => "neverLoadedAgain" in window)).toBe(true);
@@ -99,7 +100,7 @@ test("the page of an unconfirmed payment is accessible and closes its stream onc
   await expect(orderStatus(page)).toHaveText("Confirming");
   await expectAccessibleAtAnyWidth(page);
   await waitForIslands(page);
-  await expect(orderStatus(page)).toHaveText("Paid", { timeout: 20_000 });
+  await expectBecomes(orderStatus(page), "Paid");
   await expect.poll(() => page.evaluate(() => "streamClosed" in window)).toBe(true);
 });
 
