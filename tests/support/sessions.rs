@@ -1,9 +1,12 @@
 //! What the other sessions of a test's database do, as its engine shows it.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use doorbuster::db::engine::{Engine, mysql};
-use sea_orm::{DbErr, FromQueryResult};
+use sea_orm::{DbErr, FromQueryResult, QueryResult};
 
 use super::{PATIENCE, database::ByHand};
 
@@ -36,17 +39,44 @@ const ON_POSTGRES: &str = "\
     FROM pg_stat_activity \
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
 
-/// The list of transactions is refreshed only if it was not read for 100 ms.
+/// Without what only [`InnodbStatus`] knows.
 const ON_MYSQL: &str = "\
-    SELECT CAST(p.ID AS SIGNED) AS id, '' AS name, p.COMMAND IN ('Query', 'Execute') AS is_active, \
-      t.trx_id IS NOT NULL AS is_in_transaction, \
-      COALESCE(t.trx_state, '') = 'LOCK WAIT' \
-        OR COALESCE(p.STATE, '') IN ('User lock', 'Waiting for table metadata lock') AS is_blocked, \
-      COALESCE(p.INFO, '') AS statement \
-    FROM (SELECT SLEEP(0.12) AS waited) w \
-    STRAIGHT_JOIN information_schema.PROCESSLIST p \
-    LEFT JOIN information_schema.INNODB_TRX t ON t.trx_mysql_thread_id = p.ID \
-    WHERE p.DB = DATABASE() AND p.ID <> CONNECTION_ID() AND w.waited = 0";
+    SELECT CAST(ID AS SIGNED) AS id, '' AS name, COMMAND IN ('Query', 'Execute') AS is_active, \
+      FALSE AS is_in_transaction, \
+      COALESCE(STATE, '') IN ('User lock', 'Waiting for table metadata lock') AS is_blocked, \
+      COALESCE(INFO, '') AS statement \
+    FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID()";
+
+/// What InnoDB reports about itself at this moment. The table `INNODB_TRX` is refreshed only if it
+/// was not read for 100 ms, by any test: each look would have to wait for longer than that.
+struct InnodbStatus(String);
+
+impl FromQueryResult for InnodbStatus {
+    fn from_query_result(row: &QueryResult, _prefix: &str) -> Result<Self, DbErr> {
+        // The first two columns are the type and the name of the engine.
+        row.try_get_by_index(2).map(Self)
+    }
+}
+
+impl InnodbStatus {
+    /// Returns the sessions with an open transaction, and whether it waits for a lock.
+    fn transactions(&self) -> HashMap<i64, bool> {
+        let (_, list) = self
+            .0
+            .split_once("LIST OF TRANSACTIONS FOR EACH SESSION:")
+            .expect("InnoDB lists its transactions");
+        let transactions = list.split("\n---TRANSACTION ").skip(1);
+        transactions
+            .filter_map(|transaction| {
+                // The statement follows, which may contain any word.
+                let (state, session) = transaction.split_once(" thread id ")?;
+                let id = session.split(',').next()?.parse().ok()?;
+                let is_open = !state.contains("not started");
+                is_open.then(|| (id, state.contains("\nLOCK WAIT ")))
+            })
+            .collect()
+    }
+}
 
 /// Returns the id of this session, as the lock view shows it.
 pub async fn own_pid(by_hand: &ByHand) -> i32 {
@@ -72,7 +102,12 @@ pub async fn all(by_hand: &ByHand) -> Vec<Session> {
                 .value("SELECT CONCAT(@@hostname, ':', @@port)")
                 .await;
             let mut sessions: Vec<Session> = by_hand.rows(ON_MYSQL).await;
+            let status: Vec<InnodbStatus> = by_hand.rows("SHOW ENGINE INNODB STATUS").await;
+            let transactions = status[0].transactions();
             for session in &mut sessions {
+                let waits = transactions.get(&session.id);
+                session.is_in_transaction = waits.is_some();
+                session.is_blocked |= waits == Some(&true);
                 let name = mysql::sessions::name_of(&server, session.id);
                 session.name = name.map_or_else(String::new, |name| name.to_string());
             }

@@ -1,4 +1,8 @@
 //! Rules about the movements of the ledger, and the lines and holds that they belong to.
+//!
+//! In two of them, `m.product_id + 0` keeps MariaDB from searching the movements of each line by the
+//! index of the product instead of that of the order. It does so as long as it has no statistics of
+//! a new table, and reads all movements of a product for each of its orders.
 
 use std::fmt;
 
@@ -17,7 +21,7 @@ pub const ONE_SELL_MOVEMENT_A_LINE: Rule = Rule {
          JOIN stock_level s ON s.product_id = l.product_id AND NOT s.unguarded
          LEFT JOIN (SELECT order_id, product_id, count(*) AS movements, sum(quantity) AS units
                     FROM stock_movement WHERE kind = 'sell' AND IN_ORDERS(order_id) GROUP BY order_id, product_id) m
-           ON m.order_id = l.order_id AND m.product_id = l.product_id
+           ON m.order_id = l.order_id AND m.product_id + 0 = l.product_id
          WHERE IN_ORDERS(l.order_id)
            AND CASE WHEN o.status IN ('placed', 'paid') THEN coalesce(m.movements, 0) <> 1 OR m.units <> l.quantity
                     WHEN o.status = 'cancelled' THEN m.movements > 1 OR m.units <> l.quantity
@@ -153,7 +157,7 @@ pub const RETURNS_EQUAL_LINES: Rule = Rule {
          LEFT JOIN (SELECT order_id, product_id, sum(CASE kind WHEN 'return' THEN quantity ELSE 0 END) AS returned,
                            sum(CASE kind WHEN 'sell' THEN quantity ELSE 0 END) AS sold
                     FROM stock_movement WHERE kind IN ('return', 'sell') AND IN_ORDERS(order_id) GROUP BY order_id, product_id) m
-           ON m.order_id = l.order_id AND m.product_id = l.product_id
+           ON m.order_id = l.order_id AND m.product_id + 0 = l.product_id
          WHERE IN_ORDERS(l.order_id)
            AND (coalesce(m.returned, 0) <> l.returned_quantity
                 OR (o.status = 'cancelled' AND coalesce(m.sold, 0) <> l.returned_quantity))",
