@@ -60,7 +60,11 @@ impl Servers {
         let cluster = Cluster::start().await;
         let shop = TestShop::new().await;
         let mut products = Vec::new();
-        for strategy in safe() {
+        // Redis in front of the row decides nothing that the nodes could disagree about.
+        for strategy in safe()
+            .into_iter()
+            .filter(|strategy| !strategy.row().needs_redis)
+        {
             products.push((strategy, shop.with_stock_for(strategy, STOCK).await));
         }
         let mut nodes = Vec::new();
