@@ -74,7 +74,9 @@ pub async fn check_body(request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return next.run(request).await;
     }
-    let is_form = path_of(request.uri()).starts_with(FORM_PREFIX);
+    // Another method is not allowed there, whatever it sends.
+    let is_form =
+        *request.method() == Method::POST && path_of(request.uri()).starts_with(FORM_PREFIX);
     if is_form && !has_media_type(request.headers(), "application/x-www-form-urlencoded") {
         return Problem(ShopError::WrongContentType {
             expected: "application/x-www-form-urlencoded".to_owned(),
