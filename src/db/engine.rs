@@ -70,7 +70,10 @@ fn server_code(error: &DbErr) -> Option<ServerCode<'_>> {
         return None;
     };
     match database.try_downcast_ref::<MySqlDatabaseError>() {
-        Some(error) => Some(ServerCode::MySql(error.number())),
+        Some(error) => Some(ServerCode::MySql(mysql::errors::condition(
+            error.number(),
+            error.message(),
+        ))),
         None => database.code().map(ServerCode::Postgres),
     }
 }

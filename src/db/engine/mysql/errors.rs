@@ -1,5 +1,19 @@
 //! The meaning of the server's error numbers. Its SQLSTATE codes are only general categories.
 
+/// Returns the number that means what the server reports.
+///
+/// A node of a cluster ends a transaction that conflicts with one of another node. If it does so
+/// while a trigger of the statement is read, MariaDB reports the trigger as broken (1064, seen with
+/// 10.11), which none of the schema is.
+pub fn condition(number: u16, message: &str) -> u16 {
+    let is_trigger = message.starts_with("Unknown trigger has an error in its body");
+    if number == 1064 && is_trigger {
+        1213
+    } else {
+        number
+    }
+}
+
 /// Deadlock, also with a named lock; lock timeout, which MariaDB also reports for `NOWAIT`;
 /// `NOWAIT` on MySQL; a row that changed since the snapshot. A cluster reports a conflict between
 /// nodes as a deadlock, also at COMMIT.
@@ -109,6 +123,15 @@ mod tests {
             assert_eq!(is_unavailable(number), !is_retried, "{number}");
             assert!(!is_connection_lost(number), "{number}");
         }
+    }
+
+    #[test]
+    fn a_trigger_that_another_node_interrupts_is_a_conflict() {
+        let interrupted = "Unknown trigger has an error in its body: 'Query was empty'";
+        assert!(is_retryable(condition(1064, interrupted)));
+        let wrong = "You have an error in your SQL syntax; check the manual";
+        assert!(!is_retryable(condition(1064, wrong)));
+        assert_eq!(condition(1062, "Duplicate entry"), 1062);
     }
 
     /// InnoDB reports a disk without space as a full table, or as a file that cannot be extended.
