@@ -125,10 +125,12 @@ Stop it, or set DOORBUSTER_ENGINES_PORT to the first of 40 free ports."
 
 # Writes the options that every server has; $2 is its port.
 write_options() {
-    mkdir -p "$1/data"
+    # A server that starts deletes the temporary tables of all others in the same folder.
+    mkdir -p "$1/data" "$1/tmp"
     cat >"$1/my.cnf" <<END
 [mariadbd]
 datadir = $1/data
+tmpdir = $1/tmp
 socket = $1/server.sock
 pid-file = $1/server.pid
 log-error = $1/error.log
@@ -157,7 +159,8 @@ Set DOORBUSTER_DATA to a folder that it can reach."
 create_data() {
     [ ! -d "$1/data/mysql" ] || return 0
     say "Creating the data folder $1/data"
-    mariadb-install-db --no-defaults --user="$server_account" --datadir="$1/data" --skip-test-db \
+    mariadb-install-db --no-defaults --user="$server_account" --datadir="$1/data" \
+        --tmpdir="$1/tmp" --skip-test-db \
         --auth-root-authentication-method=socket --auth-root-socket-user="$account" \
         >"$1/install.log" 2>&1 || fail "mariadb-install-db failed. See $1/install.log"
 }
