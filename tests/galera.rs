@@ -57,6 +57,12 @@ struct Servers {
 
 impl Servers {
     async fn start() -> Self {
+        // An internal error names only its incident, which the log explains.
+        tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_max_level(tracing::Level::ERROR)
+            .try_init()
+            .ok();
         let cluster = Cluster::start().await;
         let shop = TestShop::new().await;
         let mut products = Vec::new();
