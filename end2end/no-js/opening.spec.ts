@@ -70,7 +70,7 @@ test("without JavaScript, a cart loads again at the end, and its total is right"
 }) => {
   await addToCart(page, LAMP);
   await addToCart(page, KETTLE);
-  const summary = page.getByRole("complementary", { name: "Subtotal" });
+  const summary = page.getByRole("complementary", { name: "Order summary" });
   await planSoon(
     (end) => sales.plan(KETTLE, end - 3_600_000, end),
     async () => {

@@ -25,7 +25,7 @@ async function expectSamePage(page: Page): Promise<void> {
 }
 
 function subtotal(page: Page) {
-  return page.getByRole("complementary", { name: "Subtotal" }).locator(".summary__total .num");
+  return page.getByRole("complementary", { name: "Order summary" }).locator(".summary__total .num");
 }
 
 test.describe("in a shop of its own", () => {

@@ -95,7 +95,7 @@ test("cart items can be changed and removed, and the badge counts them", { tag: 
   await setQuantity(page, BLOCKS, 5);
   await expectCartBadge(page, 9);
   await expect(cartLine(page, BLOCKS)).toContainText(euros(5 * BLOCKS.priceCents));
-  await expect(page.getByRole("complementary", { name: "Subtotal" })).toContainText(
+  await expect(page.getByRole("complementary", { name: "Order summary" })).toContainText(
     euros(5 * BLOCKS.priceCents + 4 * KETTLE.priceCents),
   );
 

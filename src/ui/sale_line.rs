@@ -29,7 +29,9 @@ pub fn describe_stock(state: SaleState, sale: &LiveSale) -> String {
     match state {
         SaleState::Announced if sale.available == 1 => "1 unit".to_owned(),
         SaleState::Announced => format!("{} units", sale.available.max(0)),
-        SaleState::Open | SaleState::Ended => format_available(sale.available, total),
+        SaleState::Open => format_available(sale.available, total),
+        // What is left cannot be bought.
+        SaleState::Ended => String::new(),
         SaleState::ReservedOut => "Some may become available".to_owned(),
         SaleState::SoldOut => match sale.sell_out {
             Some(SellOut { units, took_ms }) => {
@@ -64,6 +66,14 @@ pub fn quantity_note(state: SaleState, room: CartRoom) -> String {
         room.to_string()
     } else {
         String::new()
+    }
+}
+
+/// The most units that the quantity field accepts: one, like the least, if `room` is of no use.
+pub fn quantity_bound(state: SaleState, room: CartRoom) -> u32 {
+    match state {
+        SaleState::Ended => 1,
+        _ => room.more().max(1),
     }
 }
 
@@ -163,7 +173,8 @@ mod tests {
                 "5 of 5 sold in 3 s",
             ),
             (SaleState::SoldOut, sale(0, 0, None), ""),
-            (SaleState::Ended, sale(-3, 20, None), "0 of 20 left"),
+            (SaleState::Open, sale(-3, 20, None), "0 of 20 left"),
+            (SaleState::Ended, sale(70, 70, None), ""),
         ] {
             assert_eq!(describe_stock(state, &sale), expected);
         }
@@ -193,6 +204,20 @@ mod tests {
         ] {
             let room = CartRoom::new(left, limit, in_cart);
             assert_eq!(quantity_note(state, room), expected);
+        }
+    }
+
+    #[test]
+    fn a_quantity_can_be_raised_until_its_sale_ends() {
+        for (state, left, expected) in [
+            (SaleState::Announced, 50, 50),
+            (SaleState::Open, 50, 50),
+            (SaleState::ReservedOut, 0, 1),
+            (SaleState::SoldOut, 0, 1),
+            (SaleState::Ended, 50, 1),
+        ] {
+            let room = CartRoom::new(left, None, 0);
+            assert_eq!(quantity_bound(state, room), expected);
         }
     }
 

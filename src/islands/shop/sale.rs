@@ -237,7 +237,7 @@ pub fn QuantityNote(sale: LiveSale, now_ms: i64, in_cart: u32, held: i64) -> imp
     let room = move || shown.sale.with(|sale| sale.room_beside(own));
     #[cfg(feature = "hydrate")]
     crate::islands::changing::effect(move || {
-        let most = room().more().max(1).to_string();
+        let most = crate::ui::sale_line::quantity_bound(shown.state(), room()).to_string();
         if let Some(field) = document().get_element_by_id(QUANTITY_FIELD) {
             // The server checks the quantity too.
             let _ = field.set_attribute("max", &most);

@@ -153,9 +153,12 @@ fn FilledCart(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoVie
                 </div>
                 <aside class="summary" aria-labelledby="sum-title">
                     <div class="summary__parts" data-part="summary">
-                        <h2 id="sum-title">"Subtotal"</h2>
-                        <dl class="summary__rows"><dt>"Items"</dt><dd>{units}</dd></dl>
-                        <p class="summary__total"><span>"Before shipping"</span>" "<span class="num">{subtotal}</span></p>
+                        <h2 id="sum-title">"Order summary"</h2>
+                        <dl class="summary__rows">
+                            <dt>"Items"</dt><dd>{units}</dd>
+                            <dt>"Shipping"</dt><dd>"Added at checkout"</dd>
+                        </dl>
+                        <p class="summary__total"><span>"Subtotal"</span>" "<span class="num">{subtotal}</span></p>
                         <form method="post" action="/api/form/checkout/enter">
                             <FormKey/>
                             <input type="hidden" name="cart_id" value=cart_id.to_string()/>

@@ -262,7 +262,7 @@ fn Cards(products: Vec<Product>, now_ms: i64) -> impl IntoView {
 fn NothingFound() -> impl IntoView {
     view! {
         <div class="panel">
-            <h2 class="panel__title">"No product was found"</h2>
+            <h2 class="panel__title">"No products found"</h2>
             <p>"Check the spelling, use fewer words, or choose a category."</p>
             <p class="panel__go"><a class="btn btn--line" href="/search">"Show all products"</a></p>
         </div>

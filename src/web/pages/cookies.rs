@@ -35,16 +35,18 @@ fn CookiesBlocked(back: String) -> impl IntoView {
                 title="Your browser blocks cookies"
                 lead="Nothing was added or reserved, and you are not signed in."
             />
-            <p>
-                "The shop needs one cookie, to recognise your cart and your sign-in. It is not used for advertising. \
-                 If you deleted your cookies just now, open the page again: that is enough."
-            </p>
-            <ol>
-                <li>"Open your browser’s settings for this site, beside its address, and allow cookies."</li>
-                <li>"Go back to the page, and press the button again."</li>
-            </ol>
-            <p>"You can look at products and find an order without cookies."</p>
-            <p><a class="btn btn--primary btn--big" href=back>"Back to the page"</a></p>
+            <div class="panel panel--text">
+                <p>
+                    "The shop needs one cookie, to recognise your cart and your sign-in. It is not used for advertising. \
+                     If you deleted your cookies just now, open the page again: that is enough."
+                </p>
+                <ol>
+                    <li>"Open your browser’s settings for this site, beside its address, and allow cookies."</li>
+                    <li>"Go back to the page, and press the button again."</li>
+                </ol>
+                <p>"You can look at products and find an order without cookies."</p>
+                <p><a class="btn btn--primary btn--big" href=back>"Back to the page"</a></p>
+            </div>
         </main>
     }
 }
@@ -54,8 +56,10 @@ fn CookiesWork(back: String) -> impl IntoView {
     view! {
         <main class="page page--narrow" id="main" tabindex="-1">
             <PageHead title="Cookies work" lead="Your browser sends the shop’s cookie."/>
-            <p>"Go back to the page, and press the button again."</p>
-            <p><a class="btn btn--primary btn--big" href=back>"Back to the page"</a></p>
+            <div class="panel panel--text">
+                <p>"Go back to the page, and press the button again."</p>
+                <p><a class="btn btn--primary btn--big" href=back>"Back to the page"</a></p>
+            </div>
         </main>
     }
 }

@@ -23,6 +23,12 @@ pub fn ErrorView(error: ShopError, retry: Option<Retry>) -> impl IntoView {
         _ => ("Something went wrong", error.on_page()),
     };
     let retry = retry.filter(|_| error.status() == 503);
+    // The first button is the yellow one.
+    let shop_link = if error.retry_after_s().is_some() {
+        "btn btn--line"
+    } else {
+        "btn btn--primary"
+    };
     let address = retry.as_ref().map(|retry| retry.address().to_owned());
     view! {
         <main class="page" id="main" tabindex="-1">
@@ -38,7 +44,7 @@ pub fn ErrorView(error: ShopError, retry: Option<Retry>) -> impl IntoView {
                                 let address = address.unwrap_or_default();
                                 view! { <a class="btn btn--primary" href=address>"Try again"</a>" " }
                             })}
-                        <a class="btn btn--line" href="/">"Go to the shop"</a>
+                        <a class=shop_link href="/">"Go to the shop"</a>
                     </p>
                 </div>
             </article>

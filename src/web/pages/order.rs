@@ -192,7 +192,8 @@ fn Lines(order: Order, caption: &'static str) -> impl IntoView {
                 <tbody>{rows}</tbody>
                 <tfoot>
                     {shipping}
-                    <tr class="total"><th scope="row" colspan="3">"Total"</th><td class="n">{bill.total.to_string()}</td></tr>
+                    // The amount, in large type, does not widen the column of amounts alone.
+                    <tr class="total"><th scope="row" colspan="2">"Total"</th><td class="n" colspan="2">{bill.total.to_string()}</td></tr>
                     {row(tax_label(bill.tax_basis_points), bill.tax.to_string())}
                 </tfoot>
             </table>
@@ -245,7 +246,7 @@ fn Refunds(order: Order) -> impl IntoView {
                     </thead>
                     <tbody>{rows}</tbody>
                     <tfoot>
-                        <tr class="total"><th scope="row" colspan="3">"Refunded in total"</th><td class="n">{refunded.to_string()}</td></tr>
+                        <tr class="total"><th scope="row" colspan="2">"Refunded in total"</th><td class="n" colspan="2">{refunded.to_string()}</td></tr>
                         <tr><th scope="row" colspan="3">{tax_label}</th><td class="n">{tax.to_string()}</td></tr>
                     </tfoot>
                 </table>

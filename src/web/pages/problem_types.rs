@@ -34,7 +34,7 @@ fn ProblemTypes() -> impl IntoView {
                 <a href="/api/docs">"Try the API"</a>
             </p>
             <div class="table-wrap" role="region" aria-label="Problem types" tabindex="0">
-                <table class="table">
+                <table class="table table--stacked">
                     <thead>
                         <tr>
                             <th scope="col">"Type"</th>
@@ -52,10 +52,10 @@ fn ProblemTypes() -> impl IntoView {
 fn row(kind: &ProblemType) -> impl IntoView + use<> {
     view! {
         <tr id=kind.slug()>
-            <th scope="row">
+            <th scope="row" class="tight">
                 <a href=kind.uri()><code>{kind.slug()}</code></a>
             </th>
-            <td class="n">{kind.status()}</td>
+            <td class="n" data-column="Status">{kind.status()}</td>
             <td><strong>{kind.title()}"."</strong>" "{kind.advice()}</td>
         </tr>
     }

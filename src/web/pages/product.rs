@@ -17,6 +17,7 @@ use crate::{
         SalePrice, SaleShutter, StockLine,
     },
     model::{CartUnits, LiveSale, Product},
+    ui::sale_line::quantity_bound,
     web::{addresses, assets, session::Notice},
 };
 
@@ -88,7 +89,7 @@ fn ProductView(product: Product, notice: Option<Notice>, own: CartUnits) -> impl
 /// were disabled.
 #[component]
 fn BuyBox(sale: LiveSale, now_ms: i64, own: CartUnits, typed: String) -> impl IntoView {
-    let most = sale.room_beside(own).more();
+    let most = quantity_bound(sale.state_at(now_ms), sale.room_beside(own));
     let CartUnits { in_cart, held } = own;
     let note = view! { <QuantityNote sale=sale.clone() now_ms in_cart held/> }.into_any();
     view! {

@@ -32,7 +32,7 @@ pub(super) fn Summary(checkout: Checkout) -> impl IntoView {
     let Bill { total, .. } = bill;
     view! {
         <aside class="summary" aria-labelledby="sum-title">
-            <div data-part="summary">
+            <div class="summary__parts" data-part="summary">
                 <h2 id="sum-title">"Your order"</h2>
                 <ul class="summary__items">{items}</ul>
                 {left_out}
