@@ -541,8 +541,8 @@ impl Engine {
     }
 }
 
-/// Aborts a run when `reason` is cancelled: the run was interrupted, or another one could start, and
-/// each would measure the other.
+/// Aborts a run when `reason` is cancelled: the run was interrupted, or another one could start,
+/// and each would measure the other.
 fn abort_when(reason: CancellationToken, run: Arc<LiveRun>) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
         reason.cancelled().await;

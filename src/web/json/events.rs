@@ -26,7 +26,8 @@ The servers post it to the address that the administrator has subscribed, while 
 at least once, and may overtake an earlier one: process each `id` once. Reject a message whose signature is wrong, or \
 whose time is more than five minutes old. It contains neither name nor address of a customer.";
 
-/// What a subscriber should know about the fields of an order that an earlier version does not send.
+/// What a subscriber should know about the fields of an order that an earlier version does not
+/// send.
 const CANCEL_REASON: &str = "\
 `no_stock`, `shop` or `wrong_amount`, if the order is cancelled now. Missing with the `lines`.";
 const LINES: &str = "\

@@ -1,8 +1,8 @@
 //! Rules about the movements of the ledger, and the lines and holds that they belong to.
 //!
-//! In two of them, `m.product_id + 0` keeps MariaDB from searching the movements of each line by the
-//! index of the product instead of that of the order. It does so as long as it has no statistics of
-//! a new table, and reads all movements of a product for each of its orders.
+//! In two of them, `m.product_id + 0` keeps MariaDB from searching the movements of each line by
+//! the index of the product instead of that of the order. It does so as long as it has no
+//! statistics of a new table, and reads all movements of a product for each of its orders.
 
 use std::fmt;
 
