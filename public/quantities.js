@@ -48,7 +48,9 @@
       return;
     }
     clearTimeout(waiting.get(form));
-    waiting.set(form, setTimeout(() => form.requestSubmit(), PAUSE_MS));
+    // Meanwhile `cart.js` may have replaced the form; it reports what was typed again.
+    const send = () => form.isConnected && form.requestSubmit();
+    waiting.set(form, setTimeout(send, PAUSE_MS));
   });
   // A form that is sent already is not sent again.
   addEventListener("submit", ({ target }) => clearTimeout(waiting.get(target)));
