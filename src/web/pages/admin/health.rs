@@ -100,15 +100,23 @@ fn in_words(duration: Duration) -> String {
     }
 }
 
+/// What to say if no figure needs attention and `unknown` of them have no value.
+fn all_normal(unknown: usize) -> String {
+    match unknown {
+        0 => "Every figure is normal.".to_owned(),
+        1 => "Every figure but one is normal. That one is unknown.".to_owned(),
+        unknown => format!("No figure needs attention. {unknown} are unknown."),
+    }
+}
+
 /// Lists the figures that are not normal in the latest sample.
 #[component]
 fn Attention(samples: Vec<Sample>) -> impl IntoView {
     let figures = samples.last().map(abnormal).unwrap_or_default();
     if figures.is_empty() {
-        let text = if samples.is_empty() {
-            "The first figures are read within 10 s."
-        } else {
-            "Every figure is normal."
+        let text = match samples.last() {
+            None => "The first figures are read within 10 s.".to_owned(),
+            Some(sample) => all_normal(sample.iter().filter(|value| value.is_none()).count()),
         };
         return view! { <p class="panel" data-testid="attention">{text}</p> }.into_any();
     }
